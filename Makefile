@@ -1,0 +1,112 @@
+# actsearch: one non-recursive Makefile.   make help   lists the targets.
+#
+# MODE=release|debug|asan|tsan|coverage picks the flags and the folder build/$(MODE).
+# A source named NAME.simd.c is compiled once for each instruction set (see common/simd.h).
+
+MODE   ?= release
+PREFIX ?= /usr/local
+TIME   ?= 60
+B      := build/$(MODE)
+
+CC       ?= gcc
+PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas
+STD      := -std=c11 -D_GNU_SOURCE -I. -pthread
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wno-psabi
+EXACT    := -ffp-contract=off -fno-math-errno
+
+OPT_release  := -O2 -g
+OPT_debug    := -O0 -g3
+OPT_asan     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_tsan     := -O1 -g -fsanitize=thread
+OPT_coverage := -O0 -g --coverage
+ifeq ($(OPT_$(MODE)),)
+$(error MODE=$(MODE): expected release, debug, asan, tsan or coverage)
+endif
+
+CFLAGS_ALL  = $(STD) $(WARN) $(EXACT) $(OPT_$(MODE)) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+LDLIBS_ALL := $(shell pkg-config --libs $(PACKAGES)) -lmsgpackc -linih -lsleef -lm
+
+# The instruction sets that a .simd.c file is compiled for.
+SIMD_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+SIMD_FLAGS_avx2     := -mavx2 -mfma
+SIMD_FLAGS_portable :=
+SIMD_PATHS          := avx512 avx2 portable
+
+# ---- parts ----------------------------------------------------------------------------------------------
+sources = $(sort $(wildcard $(addsuffix /*.c,$(1))))
+objects = $(foreach f,$(1),$(if $(filter %.simd.c,$(f)),\
+            $(foreach p,$(SIMD_PATHS),$(B)/$(f:.simd.c=.$(p).o)),$(B)/$(f:.c=.o)))
+
+SRC_common      := $(call sources,common common/expr)
+SRC_proto       := $(call sources,proto)
+SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search))
+SRC_nn          := $(call sources,worker/nn)
+SRC_worker      := $(filter-out worker/main.c,$(call sources,worker))
+SRC_cli         := $(filter-out cli/main.c,$(call sources,cli))
+PARTS           := common proto coordinator nn worker cli
+$(foreach p,$(PARTS),$(eval LIB_$(p) := $(B)/lib$(p).a))
+
+PROGRAMS := $(if $(wildcard coordinator/main.c),$(B)/actsearchd) $(if $(wildcard worker/main.c),$(B)/actsearch-worker) \
+            $(if $(wildcard cli/main.c),$(B)/actsearch)
+UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+.PHONY: all check e2e bench fuzz lint format coverage install clean help
+.DEFAULT_GOAL := all
+all: $(PROGRAMS) ## build the three programs into build/$(MODE)
+
+$(B)/actsearchd: $(B)/coordinator/main.o $(LIB_coordinator) $(LIB_proto) $(LIB_common)
+$(B)/actsearch-worker: $(B)/worker/main.o $(LIB_worker) $(LIB_nn) $(LIB_proto) $(LIB_common)
+$(B)/actsearch: $(B)/cli/main.o $(LIB_cli) $(LIB_coordinator) $(LIB_nn) $(LIB_proto) $(LIB_common)
+$(PROGRAMS):
+	@echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
+define library
+$(LIB_$(1)): $(call objects,$(SRC_$(1)))
+	@echo "  AR    $$@"; rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach p,$(PARTS),$(eval $(call library,$(p))))
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D); echo "  CC    $<"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+define simd_rule
+$(B)/%.$(1).o: %.simd.c Makefile
+	@mkdir -p $$(@D); echo "  CC    $$< ($(1))"; $(CC) $(CFLAGS_ALL) -O3 $(SIMD_FLAGS_$(1)) -DSIMD_PATH=$(1) -DSIMD_PATH_$(1)=1 -MMD -MP -c -o $$@ $$<
+endef
+$(foreach p,$(SIMD_PATHS),$(eval $(call simd_rule,$(p))))
+
+# ---- tests ----------------------------------------------------------------------------------------------
+TEST_LIBS := $(foreach p,cli worker coordinator nn proto common,$(LIB_$(p)))
+$(B)/tests/%: $(B)/tests/unit/%.o $(TEST_LIBS)
+	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL) -lcmocka
+$(B)/bench/%: $(B)/tests/bench/%.o $(TEST_LIBS)
+	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
+	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
+.SECONDARY:
+
+check: all $(UNIT) ## build and run the unit tests (NAME=pattern picks some)
+	@BUILD=$(B) scripts/run-tests $(if $(NAME),$(filter %$(NAME)%,$(UNIT)),$(UNIT))
+e2e: all ## run the end-to-end tests, which start the real programs
+	@BUILD=$(B) scripts/run-tests $(sort $(wildcard tests/e2e/*.sh))
+bench: all $(BENCH) ## run the benchmarks
+	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
+fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)
+	@BUILD=$(B) scripts/fuzz $(TIME) $(FUZZ)
+lint: ## include directions, file lengths, one includer per library, no libm in the numerics
+	@scripts/lint
+format: ## lay out all C sources with clang-format
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+coverage: ## line coverage of the unit tests
+	$(MAKE) MODE=coverage check && scripts/coverage build/coverage
+install: all ## install programs and shipped experiments below $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/actsearch/experiments
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 experiments/*.ini $(DESTDIR)$(PREFIX)/share/actsearch/experiments
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+-include $(shell [ -d $(B) ] && find $(B) -name '*.d')

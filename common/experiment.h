@@ -1,0 +1,64 @@
+/* experiment: one experiment file, which says all that a result depends on (DESIGN 4.9).
+ *
+ * The table common/experiment.def has a row per key of each section but [child] (common/child.def). The canonical text (all keys
+ * in the table's order, defaults written out, nothing operational) identifies the experiment and is stored with it; [queue] and
+ * [log] are operational and not part of it.
+ */
+#ifndef COMMON_EXPERIMENT_H
+#define COMMON_EXPERIMENT_H
+
+#include "common/child.h"
+#include "common/space.h"
+
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_RL };
+enum search_mode { MODE_SYNC };
+
+struct experiment {
+    char name[NAME_BYTES];
+    uint64_t seed;
+    struct space_settings space; /* its strings are owned by this struct */
+    struct {
+        enum algorithm algorithm;
+        int64_t candidates; /* distinct candidates after which the search ends; 0 with exhaustive: all */
+        int64_t proposals;  /* proposals after which it ends; 0: 20 × candidates */
+        int64_t batch;      /* proposals that learn together */
+        enum search_mode mode;
+        char *references;   /* expressions, separated by commas outside of parentheses */
+    } search;
+    struct {
+        int64_t hidden; /* units of the LSTM */
+        int64_t layers;
+        double lr;
+        double clip;
+        int64_t epochs;
+        double entropy;
+        double baseline_decay;
+        double gradient_clip;
+    } rl;
+    struct child child;
+    struct {
+        int64_t lease_ms;     /* a lease lapses after this much silence */
+        int64_t heartbeat_ms; /* how often a worker is to speak */
+        int64_t attempts;     /* lost attempts after which a trial has failed */
+    } queue;
+    char log_level[NAME_BYTES];
+};
+
+/* Reads `text` (`name` is what problems call it), then the overrides "section.key=value" in order. A problem says the file, the
+ * line, what is allowed, and the nearest spelling. */
+int experiment_parse(const char *name, const char *text, const char *const *overrides, int override_count,
+                     struct experiment **ret_experiment, struct problem *problem);
+int experiment_load(const char *path, const char *const *overrides, int override_count,
+                    struct experiment **ret_experiment, struct problem *problem);
+void experiment_destroy(struct experiment **experiment);
+
+/* The canonical text: malloc'd. experiment_parse reads it back to an equal experiment. */
+char *experiment_text(const struct experiment *experiment);
+/* The lines in which two canonical texts differ, as "section.key: a -> b\n"; "" where none. malloc'd. */
+char *experiment_difference(const char *text_a, const char *text_b);
+
+/* The reference activations, parsed: *ret_count pointers, each the caller's. */
+int experiment_references(const struct experiment *experiment, struct expr ***ret_exprs, int *ret_count,
+                          struct problem *problem);
+
+#endif

@@ -1,0 +1,27 @@
+/* program: an expression compiled for tiles of floats that stay in L1.
+ *
+ * Compiled once per layer: equal subexpressions are computed once, constants are folded. A program is immutable and can be run by
+ * many threads. Data are rows of 16 lanes; a lane is a channel (layout …16c), so each β has 16 values, one per lane.
+ * All SIMD paths give the same bits.
+ */
+#ifndef COMMON_EXPR_PROGRAM_H
+#define COMMON_EXPR_PROGRAM_H
+
+#include "common/expr/expr.h"
+#include "common/simd.h"
+
+struct program;
+
+struct program *program_new(const struct expr *expr);
+void program_destroy(struct program **program);
+int program_betas(const struct program *program);
+
+/* y = f(x).  x, y: rows × 16, 64-byte aligned, may be the same; beta: betas × 16. */
+void program_forward(const struct program *program, const float *x, const float *beta, float *y, size_t rows);
+
+/* dx = dy · f′(x), and dbeta[betas × 16] += Σ over rows of dy · ∂f/∂β, row after row in order.
+ * x, dy, dx: rows × 16; dx may be dy. */
+void program_backward(const struct program *program, const float *x, const float *beta, const float *dy, float *dx,
+                      float *dbeta, size_t rows);
+
+#endif

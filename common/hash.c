@@ -1,0 +1,40 @@
+#include "common/hash.h"
+
+#include "common/buf.h"
+
+#include <sodium.h>
+#include <string.h>
+
+struct hash hash_of(const void *data, size_t size)
+{
+    struct hash hash;
+    crypto_generichash(hash.bytes, sizeof hash.bytes, data, size, NULL, 0);
+    return hash;
+}
+
+uint64_t hash64(const void *data, size_t size)
+{
+    struct hash hash = hash_of(data, size);
+    struct cursor cursor = cursor_of(hash.bytes, sizeof hash.bytes);
+    return cursor_take_u64(&cursor);
+}
+
+void hash_hex(const struct hash *hash, char ret_hex[HASH_HEX])
+{
+    sodium_bin2hex(ret_hex, HASH_HEX, hash->bytes, sizeof hash->bytes);
+}
+
+uint64_t trial_seed(uint64_t experiment_seed, uint32_t replica)
+{
+    struct buf buf = {0};
+    buf_put_u64(&buf, experiment_seed);
+    buf_put_u32(&buf, replica);
+    uint64_t seed = hash64(buf.data, buf.size) & ((UINT64_C(1) << 53) - 1);
+    buf_release(&buf);
+    return seed;
+}
+
+void random_bytes(void *ret, size_t size)
+{
+    randombytes_buf(ret, size);
+}

@@ -1,0 +1,52 @@
+/* search: the one interface of all search algorithms (DESIGN 4.2). Pure: no I/O, no clock; all randomness from its own generator.
+ *
+ * The caller asks search_next for proposals until it says WAIT (a synchronous batch is out and not all of it is reported) or
+ * DONE, and reports a reward for every proposal, in any order. What the search does depends only on the seed and on the reward of
+ * each proposal, never on the order of the reports. search_save at any moment, search_load later: it goes on bit for bit the same.
+ */
+#ifndef COORDINATOR_SEARCH_SEARCH_H
+#define COORDINATOR_SEARCH_SEARCH_H
+
+#include "common/buf.h"
+#include "common/experiment.h"
+#include "common/space.h"
+
+enum search_answer {
+    SEARCH_PROPOSED, /* *ret_proposal is filled */
+    SEARCH_WAIT,     /* report rewards first */
+    SEARCH_DONE,     /* the space is exhausted (only the exhaustive algorithm ends by itself) */
+};
+
+struct proposal {
+    uint64_t number; /* 0, 1, 2, … in the order proposed */
+    uint16_t tokens[SPACE_MAX_TOKENS];
+    double log_probability; /* of the whole sequence under the policy that proposed it; 0 where there is none */
+    uint64_t policy_version; /* how many updates that policy had seen */
+};
+
+/* What an algorithm has learnt so far, for people: zero where it means nothing. */
+struct search_status {
+    uint64_t proposals;      /* made */
+    uint64_t rewards;        /* reported */
+    uint64_t policy_version; /* updates made */
+    double baseline;         /* moving average of rewards */
+    double entropy;          /* mean entropy per token of the policy at the last update, in nats */
+};
+
+struct search;
+
+/* `space` is borrowed for the life of the search. */
+struct search *search_new(const struct experiment *experiment, const struct space *space);
+void search_destroy(struct search **search);
+
+enum search_answer search_next(struct search *search, struct proposal *ret_proposal);
+/* reward in [0, 1]; 0 for diverged or rejected. Each proposal is reported once; a second time is an assert. */
+void search_report(struct search *search, uint64_t number, double reward);
+
+struct search_status search_status(const struct search *search);
+
+/* The whole state, open proposals included. search_load wants a search made from the same experiment; ERR_CORRUPT otherwise. */
+void search_save(const struct search *search, struct buf *ret_state);
+int search_load(struct search *search, const void *state, size_t size);
+
+#endif

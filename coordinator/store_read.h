@@ -1,0 +1,56 @@
+/* store_read: read-only access to a results database, safe while a search runs. What `actsearch rank`, `show`, `top` and the
+ * status page use. */
+#ifndef COORDINATOR_STORE_READ_H
+#define COORDINATOR_STORE_READ_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store_reader;
+
+/* ERR_NOT_FOUND (no such file), ERR_CORRUPT (not a database, or not one of ours), ERR_VERSION (made by a newer actsearch). */
+int store_reader_open(const char *path, struct store_reader **ret_reader, struct problem *problem);
+void store_reader_close(struct store_reader **reader);
+
+/* One row of the view `ranking`; text is borrowed until the next call. */
+struct ranking_row {
+    int64_t rank;
+    const char *activation;
+    double accuracy_mean;
+    double accuracy_sd; /* NaN with one seed */
+    int64_t seeds;      /* trials of this candidate with an outcome at these steps */
+    int64_t trials;
+    int64_t steps;
+    int64_t parameters;
+    double seconds; /* mean training time of a trial */
+    double cost_ns;
+    bool reference; /* one of search.references */
+};
+/* Calls visit for each row in order, `limit` at most (0: all), until it returns false. */
+int store_ranking(struct store_reader *reader, int64_t limit, bool (*visit)(void *, const struct ranking_row *),
+                  void *context, struct problem *problem);
+
+struct progress_row {
+    int64_t proposals, candidates, rejected, duplicates;
+    int64_t trials, queued, leased, done, diverged, failed;
+    int64_t target_candidates; /* search.candidates, references not counted; 0 where there is none */
+    int64_t workers;           /* connected now */
+    int64_t policy_version;
+    double baseline, entropy;
+    int64_t started_ms; /* Unix time */
+    double elapsed_seconds;
+    char finished_because[64]; /* empty while it runs */
+    double best_accuracy;
+    char best_activation[4097];
+};
+int store_progress(struct store_reader *reader, struct progress_row *ret_row, struct problem *problem);
+
+/* Runs one read-only query and calls visit with each row's texts (NULL for NULL): for `show`, and for the JSON that SQLite
+ * makes. */
+int store_query(struct store_reader *reader, const char *sql, const char *const *parameters, int parameter_count,
+                bool (*visit)(void *, int columns, const char *const *names, const char *const *values), void *context,
+                struct problem *problem);
+
+#endif
