@@ -1,0 +1,48 @@
+/* options: what the commands' option parsers share. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "common/err.h"
+
+#include <argp.h>
+#include <stdint.h>
+
+/* Keys of the long options that several commands have. Options of one command only use small characters or
+ * OPTION_OWN + n. */
+enum {
+    OPTION_JSON = 0x100,
+    OPTION_SET,
+    OPTION_SEED,
+    OPTION_OWN = 0x200,
+};
+
+/* Rows for a command's struct argp_option[]. */
+#define OPTION_ROW_JSON                                                                                      \
+    {                                                                                                        \
+        "json", OPTION_JSON, 0, 0, "Print JSON, for programs", 0                                             \
+    }
+
+/* "actsearch NAME: file:3:14: what was wrong" on stderr. `state_name` is argv[0]; `where` may be NULL.
+ * Returns STATUS_FAILED. */
+int print_problem(const char *command, const char *where, const struct problem *problem);
+
+/* Reads an option's value; a wrong one ends the program with the option's name, what is allowed, and
+ * status 2. */
+int64_t option_int(const struct argp_state *state, const char *option, const char *text, int64_t low,
+                   int64_t high);
+uint64_t option_u64(const struct argp_state *state, const char *option, const char *text);
+double option_real(const struct argp_state *state, const char *option, const char *text, double low,
+                   double high);
+/* "1,2.5,-3": malloc'd, *ret_count of them, at most `limit`. */
+double *option_reals(const struct argp_state *state, const char *option, const char *text, int limit,
+                     int *ret_count);
+
+/* Texts in the order given (the --set options). */
+struct option_list {
+    const char **items; /* borrowed from argv */
+    int count;
+};
+void option_list_add(struct option_list *list, const char *item);
+void option_list_release(struct option_list *list);
+
+#endif
