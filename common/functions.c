@@ -1,0 +1,160 @@
+#include "common/functions.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* From a hash to the id of a function: open addressing, linear probing, at most half full. */
+struct map_slot {
+    struct hash key;
+    int64_t id; /* NO_FUNCTION: free */
+};
+struct map {
+    struct map_slot *slots;
+    size_t capacity; /* a power of two, or 0 */
+    size_t count;
+};
+
+enum { NO_FUNCTION = -1, FIRST_CAPACITY = 256 };
+
+/* The slot that holds the key, or the free one where it would go. The keys are hashes already: any eight
+ * bytes will do. */
+static struct map_slot *map_slot(const struct map *map, const struct hash *key)
+{
+    uint64_t start;
+    memcpy(&start, key->bytes, sizeof start);
+    for (size_t i = (size_t)start & (map->capacity - 1);; i = (i + 1) & (map->capacity - 1)) {
+        struct map_slot *slot = &map->slots[i];
+        if (slot->id == NO_FUNCTION || memcmp(&slot->key, key, sizeof *key) == 0)
+            return slot;
+    }
+}
+
+static int64_t map_get(const struct map *map, const struct hash *key)
+{
+    return map->capacity ? map_slot(map, key)->id : NO_FUNCTION;
+}
+
+static void map_put(struct map *map, const struct hash *key, int64_t id)
+{
+    if (2 * (map->count + 1) > map->capacity) {
+        struct map bigger = {.capacity = map->capacity ? 2 * map->capacity : FIRST_CAPACITY,
+                             .count = map->count};
+        bigger.slots = xcalloc(bigger.capacity, sizeof *bigger.slots);
+        for (size_t i = 0; i < bigger.capacity; i++)
+            bigger.slots[i].id = NO_FUNCTION;
+        for (size_t i = 0; i < map->capacity; i++)
+            if (map->slots[i].id != NO_FUNCTION)
+                *map_slot(&bigger, &map->slots[i].key) = map->slots[i];
+        free(map->slots);
+        *map = bigger;
+    }
+    struct map_slot *slot = map_slot(map, key);
+    map->count += slot->id == NO_FUNCTION;
+    *slot = (struct map_slot){*key, id};
+}
+
+struct entry {
+    struct function function;
+    struct expr *expr;
+    char *text;
+    int64_t same_fingerprint; /* an older function with this fingerprint that is another function, or
+                                 NO_FUNCTION */
+};
+
+struct functions {
+    struct entry **
+        entries; /* by id; each in memory of its own, so that what functions_add returned stays where it is */
+    int64_t count;
+    size_t capacity;
+    struct map by_text;        /* hash of every canonical text met, duplicates too */
+    struct map by_fingerprint; /* usable functions; the newest of a chain */
+};
+
+struct functions *functions_new(void)
+{
+    return xcalloc(1, sizeof(struct functions));
+}
+
+void functions_destroy(struct functions **functions)
+{
+    if (!*functions)
+        return;
+    for (int64_t id = 0; id < (*functions)->count; id++) {
+        struct entry *entry = (*functions)->entries[id];
+        expr_destroy(&entry->expr);
+        free(entry->text);
+        free(entry);
+    }
+    free((*functions)->entries);
+    free((*functions)->by_text.slots);
+    free((*functions)->by_fingerprint.slots);
+    free(*functions);
+    *functions = NULL;
+}
+
+static int64_t find_confirmed(const struct functions *functions, const struct hash *fingerprint,
+                              const struct expr *expr)
+{
+    int64_t id = map_get(&functions->by_fingerprint, fingerprint);
+    while (id != NO_FUNCTION && !expr_same_function(functions->entries[id]->expr, expr))
+        id = functions->entries[id]->same_fingerprint;
+    return id;
+}
+
+const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new)
+{
+    struct expr *canonical = expr_canon(expr);
+    char *text = expr_print(canonical);
+    struct hash text_hash = hash_of(text, strlen(text));
+    struct hash fingerprint = {{0}};
+    enum verdict verdict = VERDICT_USABLE;
+    int64_t id = map_get(&functions->by_text, &text_hash);
+    bool is_new = false;
+    if (id == NO_FUNCTION) {
+        fingerprint = fingerprint_of(canonical, &verdict);
+        if (verdict == VERDICT_USABLE)
+            id = find_confirmed(functions, &fingerprint, canonical);
+        is_new = id == NO_FUNCTION;
+        if (!is_new)
+            map_put(&functions->by_text, &text_hash, id);
+    }
+    if (ret_new)
+        *ret_new = is_new;
+    if (!is_new) {
+        expr_destroy(&canonical);
+        free(text);
+        return &functions->entries[id]->function;
+    }
+
+    id = functions->count++;
+    if ((size_t)functions->count > functions->capacity) {
+        functions->capacity = functions->capacity ? 2 * functions->capacity : FIRST_CAPACITY;
+        functions->entries = xrealloc(functions->entries, functions->capacity, sizeof *functions->entries);
+    }
+    struct entry *entry = functions->entries[id] = xcalloc(1, sizeof *entry);
+    *entry = (struct entry){
+        .function =
+            {.id = id, .verdict = verdict, .fingerprint = fingerprint, .expr = canonical, .text = text},
+        .expr = canonical,
+        .text = text,
+        .same_fingerprint = NO_FUNCTION,
+    };
+    map_put(&functions->by_text, &text_hash, id);
+    if (verdict == VERDICT_USABLE) {
+        entry->same_fingerprint = map_get(&functions->by_fingerprint, &fingerprint);
+        map_put(&functions->by_fingerprint, &fingerprint, id);
+    }
+    return &entry->function;
+}
+
+int64_t functions_count(const struct functions *functions)
+{
+    return functions->count;
+}
+
+const struct function *functions_at(const struct functions *functions, int64_t id)
+{
+    assert(id >= 0 && id < functions->count);
+    return &functions->entries[id]->function;
+}
