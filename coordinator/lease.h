@@ -4,8 +4,8 @@
  * 1. An attempt number, epoch << 32 | count, is never given twice: the epoch is durable and above all earlier
  *    ones before the first lease, and the count goes up.
  * 2. A trial has at most one open lease.
- * 3. All leases have the same length and `now_ms` never goes back, so that the list in order of renewal is the
- *    list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
+ * 3. All leases have the same length and `now_ms` never goes back, so that the list in order of renewal is
+ * the list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
  * 4. held[worker] is the number of open leases of that worker.
  * 5. `heard` is true once the worker has shown that it holds the lease.
  */

@@ -5,7 +5,8 @@
  *
  * Invariants
  * 1. heap[0 … count) is a binary heap by trial number: heap[(i − 1) / 2] < heap[i].
- * 2. place[trial] is 1 + its index in the heap, 0 where it is not in it: a trial is in the queue at most once.
+ * 2. place[trial] is 1 + its index in the heap, 0 where it is not in it: a trial is in the queue at most
+ * once.
  */
 #ifndef COORDINATOR_QUEUE_H
 #define COORDINATOR_QUEUE_H
@@ -22,8 +23,8 @@ struct queue {
     size_t place_count;
 };
 
-void queue_put(struct queue *queue, int64_t trial); /* must not be in it */
-int64_t queue_take(struct queue *queue);            /* the lowest; 0 where it is empty */
+void queue_put(struct queue *queue, int64_t trial);    /* must not be in it */
+int64_t queue_take(struct queue *queue);               /* the lowest; 0 where it is empty */
 bool queue_remove(struct queue *queue, int64_t trial); /* false: it was not in it */
 bool queue_has(const struct queue *queue, int64_t trial);
 void queue_release(struct queue *queue);

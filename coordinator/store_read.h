@@ -1,5 +1,5 @@
-/* store_read: read-only access to a results database, safe while a search runs. What `actsearch rank`, `show`, `top` and the
- * status page use. */
+/* store_read: read-only access to a results database, safe while a search runs. What `actsearch rank`,
+ * `show`, `top` and the status page use. */
 #ifndef COORDINATOR_STORE_READ_H
 #define COORDINATOR_STORE_READ_H
 
@@ -10,7 +10,8 @@
 
 struct store_reader;
 
-/* ERR_NOT_FOUND (no such file), ERR_CORRUPT (not a database, or not one of ours), ERR_VERSION (made by a newer actsearch). */
+/* ERR_NOT_FOUND (no such file), ERR_CORRUPT (not a database, or not one of ours), ERR_VERSION (made by a
+ * newer actsearch). */
 int store_reader_open(const char *path, struct store_reader **ret_reader, struct problem *problem);
 void store_reader_close(struct store_reader **reader);
 
@@ -29,8 +30,8 @@ struct ranking_row {
     bool reference; /* one of search.references */
 };
 /* Calls visit for each row in order, `limit` at most (0: all), until it returns false. */
-int store_ranking(struct store_reader *reader, int64_t limit, bool (*visit)(void *, const struct ranking_row *),
-                  void *context, struct problem *problem);
+int store_ranking(struct store_reader *reader, int64_t limit,
+                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem);
 
 struct progress_row {
     int64_t proposals, candidates, rejected, duplicates;
@@ -47,10 +48,11 @@ struct progress_row {
 };
 int store_progress(struct store_reader *reader, struct progress_row *ret_row, struct problem *problem);
 
-/* Runs one read-only query and calls visit with each row's texts (NULL for NULL): for `show`, and for the JSON that SQLite
- * makes. */
-int store_query(struct store_reader *reader, const char *sql, const char *const *parameters, int parameter_count,
-                bool (*visit)(void *, int columns, const char *const *names, const char *const *values), void *context,
-                struct problem *problem);
+/* Runs one read-only query and calls visit with each row's texts (NULL for NULL): for `show`, and for the
+ * JSON that SQLite makes. */
+int store_query(struct store_reader *reader, const char *sql, const char *const *parameters,
+                int parameter_count,
+                bool (*visit)(void *, int columns, const char *const *names, const char *const *values),
+                void *context, struct problem *problem);
 
 #endif

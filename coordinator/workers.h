@@ -1,0 +1,69 @@
+/* workers: the daemons that ever said HELLO, which of them are connected, and which wait for work. Pure.
+ *
+ * A daemon is known by its name (new at each start of it); a connection (peer) only carries it: after a new
+ * connection the same daemon is the same worker, with its leases.
+ *
+ * Invariants
+ * 1. A peer has at most one worker, a worker at most one peer (0: not connected).
+ * 2. Connected workers stand in a list in the order in which they were last heard, so that only the head can
+ *    have been silent for too long.
+ * 3. A worker waits in the line at most once, and only while it is connected and wants trials.
+ */
+#ifndef COORDINATOR_WORKERS_H
+#define COORDINATOR_WORKERS_H
+
+#include "coordinator/map.h"
+#include "coordinator/rows.h"
+#include "proto/msg.h"
+
+struct worker {
+    uint64_t peer;   /* 0: not connected */
+    int64_t wanting; /* trials that it would take now */
+    int64_t heard_ms;
+    uint32_t before, after; /* neighbours in the order of hearing; 0: none */
+    bool in_line;
+    bool changed; /* its row is to be written */
+};
+
+struct workers {
+    struct rows *kept;    /* borrowed: the rows of all workers, by number, and their texts */
+    struct worker *items; /* from 1, beside kept->workers */
+    size_t capacity;
+    struct map by_peer;
+    struct map by_name;
+    uint32_t head, tail; /* heard longest ago, heard last */
+    int64_t connected;
+    int64_t wanting; /* the sum over all */
+    uint32_t *line;  /* a ring of those that want work, first come first */
+    size_t line_capacity, line_start, line_count;
+    uint32_t *changed; /* whose rows are to be written */
+    size_t changed_count, changed_capacity;
+};
+
+/* `kept->workers` holds those that are restored. */
+void workers_start(struct workers *workers, struct rows *kept);
+void workers_release(struct workers *workers);
+
+/* The worker of a HELLO, made known where it is new, connected through this peer from now on. */
+int64_t workers_hello(struct workers *workers, uint64_t peer, const struct msg_hello *hello, int64_t now_ms);
+/* 0 where no worker is connected through it. */
+int64_t workers_at(const struct workers *workers, uint64_t peer);
+uint64_t workers_peer(const struct workers *workers, int64_t worker);
+const struct worker_row *workers_row(const struct workers *workers, int64_t worker);
+void workers_heard(struct workers *workers, int64_t worker, int64_t now_ms);
+void workers_disconnect(struct workers *workers, int64_t worker);
+/* The connected worker that was heard longest ago, 0 where there is none; when that was in *ret_heard_ms. */
+int64_t workers_most_silent(const struct workers *workers, int64_t *ret_heard_ms);
+
+/* Puts it in the line for `wanting` trials (or takes it out, with 0). */
+void workers_want(struct workers *workers, int64_t worker, int64_t wanting);
+/* Takes the first of the line for one trial; it stands at the end of the line then if it wants more. 0: none.
+ */
+int64_t workers_next(struct workers *workers);
+
+void workers_count_result(struct workers *workers, int64_t worker);
+void workers_count_lost(struct workers *workers, int64_t worker, int change);
+/* Appends the rows that changed. */
+void workers_write(struct workers *workers, struct rows *changes);
+
+#endif
