@@ -8,6 +8,7 @@
 #define COMMON_EXPERIMENT_H
 
 #include "common/child.h"
+#include "common/log.h"
 #include "common/space.h"
 
 enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_RL };
@@ -20,7 +21,7 @@ struct experiment {
     struct {
         enum algorithm algorithm;
         int64_t candidates; /* distinct candidates after which the search ends; 0 with exhaustive: all */
-        int64_t proposals;  /* proposals after which it ends; 0: 20 × candidates */
+        int64_t proposals;  /* proposals after which it ends (20 × candidates filled in); 0 with exhaustive: no end */
         int64_t batch;      /* proposals that learn together */
         enum search_mode mode;
         char *references;   /* expressions, separated by commas outside of parentheses */
@@ -41,11 +42,11 @@ struct experiment {
         int64_t heartbeat_ms; /* how often a worker is to speak */
         int64_t attempts;     /* lost attempts after which a trial has failed */
     } queue;
-    char log_level[NAME_BYTES];
+    enum log_level log_level;
 };
 
-/* Reads `text` (`name` is what problems call it), then the overrides "section.key=value" in order. A problem says the file, the
- * line, what is allowed, and the nearest spelling. */
+/* Reads `text` (`name` is what problems call it), then the overrides "section.key=value" in order, and checks that all of it fits
+ * together. A problem's text says the file, the line (or the override), what is allowed, and the nearest spelling. */
 int experiment_parse(const char *name, const char *text, const char *const *overrides, int override_count,
                      struct experiment **ret_experiment, struct problem *problem);
 int experiment_load(const char *path, const char *const *overrides, int override_count,
@@ -56,6 +57,10 @@ void experiment_destroy(struct experiment **experiment);
 char *experiment_text(const struct experiment *experiment);
 /* The lines in which two canonical texts differ, as "section.key: a -> b\n"; "" where none. malloc'd. */
 char *experiment_difference(const char *text_a, const char *text_b);
+
+/* All keys with defaults, bounds and meanings, as people read them on a terminal, or as the tables of docs/experiment-file.md.
+ * malloc'd. */
+char *experiment_help(bool markdown);
 
 /* The reference activations, parsed: *ret_count pointers, each the caller's. */
 int experiment_references(const struct experiment *experiment, struct expr ***ret_exprs, int *ret_count,

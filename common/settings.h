@@ -39,7 +39,6 @@ struct setting {
         } real;
         const char *names; /* CHOICE: "a|b|c" */
     } allowed;
-    bool operational; /* no result depends on it */
     const char *meaning;
 };
 

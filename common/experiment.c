@@ -1,0 +1,454 @@
+#include "common/experiment.h"
+
+#include "common/ini.h"
+#include "common/text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct section {
+    const char *name;
+    bool operational;
+    const char *meaning;
+} sections[] = {
+#define SECTION(name, operational, meaning) {#name, operational, meaning},
+#include "common/experiment.def"
+};
+enum { SECTIONS = sizeof sections / sizeof *sections };
+
+#define ROW(part, name, place, kind, text)                                                                   \
+    .section = #part, .key = #name, .type = kind, .meaning = text, SETTING_FIELD(struct experiment, place)
+static const struct setting settings[] = {
+#define KEY_INT(section, key, field, initial, lowest, highest, text)                                         \
+    {ROW(section, key, field, SETTING_INT, text), .allowed.whole = {lowest, highest}},
+#define KEY_REAL(section, key, field, initial, lowest, highest, text)                                        \
+    {ROW(section, key, field, SETTING_REAL, text), .allowed.real = {lowest, highest}},
+#define KEY_DURATION(section, key, field, initial, lowest, highest, text)                                    \
+    {ROW(section, key, field, SETTING_DURATION, text), .allowed.whole = {lowest, highest}},
+#define KEY_NAME(section, key, field, initial, text) {ROW(section, key, field, SETTING_NAME, text)},
+#define KEY_CHOICE(section, key, field, initial, choices, text)                                              \
+    {ROW(section, key, field, SETTING_CHOICE, text), .allowed.names = choices},
+#define KEY_LIST(section, key, field, initial, lowest, highest, text)                                        \
+    {ROW(section, key, field, SETTING_LIST, text), .allowed.whole = {lowest, highest}},
+#include "common/experiment.def"
+#define CHILD_INT(key, initial, lowest, highest, text)                                                       \
+    {ROW(child, key, child.key, SETTING_INT, text), .allowed.whole = {lowest, highest}},
+#define CHILD_REAL(key, initial, lowest, highest, text)                                                      \
+    {ROW(child, key, child.key, SETTING_REAL, text), .allowed.real = {lowest, highest}},
+#define CHILD_BOOL(key, initial, text) {ROW(child, key, child.key, SETTING_BOOL, text)},
+#define CHILD_NAME(key, initial, text) {ROW(child, key, child.key, SETTING_NAME, text)},
+#define CHILD_CHOICE(key, enumeration, initial, choices, text)                                               \
+    {ROW(child, key, child.key, SETTING_CHOICE, text), .allowed.names = choices},
+#include "common/child.def"
+};
+enum { SETTINGS = sizeof settings / sizeof *settings };
+
+/* Proposals for each distinct candidate after which a search that repeats itself ends. */
+enum { PROPOSALS_PER_CANDIDATE = 20 };
+
+static struct experiment *experiment_defaults(void)
+{
+    struct experiment *experiment = xcalloc(1, sizeof *experiment);
+#define KEY_INT(section, key, field, initial, low, high, meaning)      experiment->field = initial;
+#define KEY_REAL(section, key, field, initial, low, high, meaning)     experiment->field = initial;
+#define KEY_DURATION(section, key, field, initial, low, high, meaning) experiment->field = initial;
+#define KEY_NAME(section, key, field, initial, meaning)                memcpy(experiment->field, initial, sizeof initial);
+#define KEY_CHOICE(section, key, field, initial, names, meaning)       experiment->field = initial;
+#define KEY_LIST(section, key, field, initial, low, high, meaning)     experiment->field = xstrdup(initial);
+#include "common/experiment.def"
+    experiment->child = child_defaults();
+    return experiment;
+}
+
+void experiment_destroy(struct experiment **experiment)
+{
+    if (!*experiment)
+        return;
+#define KEY_LIST(section, key, field, initial, low, high, meaning) free((char *)(*experiment)->field);
+#include "common/experiment.def"
+    free(*experiment);
+    *experiment = NULL;
+}
+
+/* Where each setting comes from, for the messages. */
+struct reading {
+    const char *name; /* of the file */
+    const char *const *overrides;
+    struct experiment *experiment;
+    int line[SETTINGS];     /* 0: not in the file */
+    int override[SETTINGS]; /* 1 + number of the last override that set it, or 0 */
+};
+
+/* Puts where it stands in front of a problem that begins with "section.key: " or that has a line. */
+static int problem_place(const struct reading *reading, struct problem *problem, int err)
+{
+    for (int i = 0; i < SETTINGS && problem->line == 0; i++) {
+        char start[2 * NAME_BYTES];
+        int length = snprintf(start, sizeof start, "%s.%s: ", settings[i].section, settings[i].key);
+        if (strncmp(problem->text, start, (size_t)length) != 0)
+            continue;
+        if (reading->override[i]) {
+            problem_prefix(problem, "--set %.120s", reading->overrides[reading->override[i] - 1]);
+            return err;
+        }
+        problem->line = reading->line[i];
+    }
+    if (problem->line > 0)
+        problem_prefix(problem, "%.200s:%d", reading->name, problem->line);
+    else
+        problem_prefix(problem, "%.200s", reading->name);
+    return err;
+}
+
+static int refuse_section(const char *name, struct problem *problem)
+{
+    struct buf allowed = {0};
+    for (int i = 0; i < SECTIONS; i++)
+        buf_printf(&allowed, "%s[%s]", i ? " " : "", sections[i].name);
+    const char *nearest = nearest_name(name, &sections[0].name, SECTIONS, sizeof sections[0]);
+    if (!*name)
+        problem_set(problem, ERR_INPUT, "a key stands before the first section; the sections are %s",
+                    buf_text(&allowed));
+    else if (nearest)
+        problem_set(problem, ERR_INPUT, "there is no section [%.48s]; did you mean [%s]? The sections are %s",
+                    name, nearest, buf_text(&allowed));
+    else
+        problem_set(problem, ERR_INPUT, "there is no section [%.48s]; the sections are %s", name,
+                    buf_text(&allowed));
+    buf_release(&allowed);
+    return ERR_INPUT;
+}
+
+/* Says what the section does hold, the nearest spelling, and where the key belongs if it is another
+ * section's. */
+static int refuse_key(const char *section, const char *key, struct problem *problem)
+{
+    bool known = false;
+    for (int i = 0; i < SECTIONS; i++)
+        known |= strcmp(sections[i].name, section) == 0;
+    if (!known)
+        return refuse_section(section, problem);
+    struct buf allowed = {0};
+    const char *elsewhere = NULL;
+    for (int i = 0; i < SETTINGS; i++) {
+        if (strcmp(settings[i].section, section) == 0)
+            buf_printf(&allowed, "%s%s", allowed.size ? ", " : "", settings[i].key);
+        else if (strcmp(settings[i].key, key) == 0)
+            elsewhere = settings[i].section;
+    }
+    const char *nearest = setting_nearest(settings, SETTINGS, section, key);
+    if (elsewhere)
+        problem_set(problem, ERR_INPUT, "[%s] has no key '%.48s': it belongs to [%s]", section, key,
+                    elsewhere);
+    else if (nearest)
+        problem_set(problem, ERR_INPUT, "[%s] has no key '%.48s'; did you mean '%s'? The keys are %s",
+                    section, key, nearest, buf_text(&allowed));
+    else
+        problem_set(problem, ERR_INPUT, "[%s] has no key '%.48s'; the keys are %s", section, key,
+                    buf_text(&allowed));
+    buf_release(&allowed);
+    return ERR_INPUT;
+}
+
+static int set_value(struct experiment *experiment, const struct setting *setting, const char *value,
+                     struct problem *problem)
+{
+    int err = setting_set(setting, experiment, value, problem);
+    if (!err)
+        return 0;
+    /* Two slips that the bare message would not explain. */
+    const char *hint = "";
+    if (setting->type != SETTING_LIST && strchr(value, '\n'))
+        hint = " (a line that begins with a space goes on with the value above it)";
+    else if (setting->type != SETTING_LIST && strpbrk(value, ";#"))
+        hint = " (a comment needs a line of its own)";
+    strncat(problem->text, hint, sizeof problem->text - strlen(problem->text) - 1);
+    problem_prefix(problem, "%s.%s", setting->section, setting->key);
+    return err;
+}
+
+static int take_pair(void *context, const char *section, const char *key, const char *value, int line,
+                     struct problem *problem)
+{
+    struct reading *reading = context;
+    const struct setting *setting = setting_find(settings, SETTINGS, section, key);
+    if (!setting)
+        return refuse_key(section, key, problem);
+    int *first = &reading->line[setting - settings];
+    if (*first)
+        return problem_set(problem, ERR_INPUT, "%s.%s stands there twice, first in line %d", section, key,
+                           *first);
+    *first = line;
+    return set_value(reading->experiment, setting, value, problem);
+}
+
+static int take_override(struct reading *reading, int number, struct problem *problem)
+{
+    const char *text = reading->overrides[number];
+    const char *equals = strchr(text, '='), *dot = strchr(text, '.');
+    int err;
+    if (!equals || !dot || dot > equals || strlen(text) > INI_VALUE_MAX) {
+        err = problem_set(problem, ERR_INPUT, "expected section.key=value");
+    } else {
+        char *section = strndup(text, (size_t)(dot - text));
+        char *key = strndup(dot + 1, (size_t)(equals - dot - 1));
+        const struct setting *setting =
+            section && key ? setting_find(settings, SETTINGS, section, key) : NULL;
+        if (!setting) {
+            err = refuse_key(section ? section : "", key ? key : "", problem);
+        } else {
+            reading->override[setting - settings] = number + 1;
+            err = set_value(reading->experiment, setting, equals + 1, problem);
+        }
+        free(section);
+        free(key);
+    }
+    if (err)
+        problem_prefix(problem, "--set %.120s", text);
+    return err;
+}
+
+static int check_references(const struct experiment *experiment, struct problem *problem)
+{
+    struct expr **references = NULL;
+    int count = 0;
+    int err = experiment_references(experiment, &references, &count, problem);
+    for (int i = 0; i < count; i++)
+        expr_destroy(&references[i]);
+    free(references);
+    return err;
+}
+
+/* What holds between the settings; fills in what follows from others. */
+static int check_all(struct experiment *experiment, struct problem *problem)
+{
+    bool exhaustive = experiment->search.algorithm == ALGORITHM_EXHAUSTIVE;
+    if (experiment->search.candidates == 0 && !exhaustive)
+        return problem_set(problem, ERR_INPUT,
+                           "search.candidates: expected 1 or more: how many distinct functions to try");
+    if (experiment->search.proposals == 0 && !exhaustive &&
+        __builtin_mul_overflow(experiment->search.candidates, (int64_t)PROPOSALS_PER_CANDIDATE,
+                               &experiment->search.proposals))
+        experiment->search.proposals = INT64_MAX;
+    if (experiment->search.proposals != 0 && experiment->search.proposals < experiment->search.candidates)
+        return problem_set(problem, ERR_INPUT,
+                           "search.proposals: expected at least search.candidates, %lld, not %lld",
+                           (long long)experiment->search.candidates, (long long)experiment->search.proposals);
+    if (2 * experiment->queue.heartbeat_ms > experiment->queue.lease_ms)
+        return problem_set(problem, ERR_INPUT,
+                           "queue.heartbeat: expected at most half of queue.lease (%lldms), not %lldms",
+                           (long long)experiment->queue.lease_ms, (long long)experiment->queue.heartbeat_ms);
+    struct space *space = NULL;
+    int err = child_check(&experiment->child, problem);
+    if (!err)
+        err = space_new(&experiment->space, &space, problem);
+    bool exact = true;
+    if (!err)
+        space_strings(space, &exact, &(double){0});
+    if (!err && exhaustive && !exact)
+        err = problem_set(problem, ERR_INPUT,
+                          "search.algorithm: the space has more than 2^64 strings, too many for exhaustive");
+    space_destroy(&space);
+    return err ? err : check_references(experiment, problem);
+}
+
+int experiment_parse(const char *name, const char *text, const char *const *overrides, int override_count,
+                     struct experiment **ret_experiment, struct problem *problem)
+{
+    struct reading reading = {.name = name, .overrides = overrides, .experiment = experiment_defaults()};
+    *problem = (struct problem){0};
+    int err = ini_read(text, take_pair, &reading, problem);
+    if (err)
+        problem_place(&reading, problem, err);
+    for (int i = 0; i < override_count && !err; i++)
+        err = take_override(&reading, i, problem);
+    if (!err) {
+        err = check_all(reading.experiment, problem);
+        if (err)
+            problem_place(&reading, problem, err);
+    }
+    if (err)
+        experiment_destroy(&reading.experiment);
+    else
+        *ret_experiment = reading.experiment;
+    return err;
+}
+
+static int read_file(const char *path, char **ret_text, struct problem *problem)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return problem_set(problem, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: cannot be opened: %s",
+                           path, strerror(errno));
+    char *text = xcalloc(INI_TEXT_MAX + 2, 1);
+    size_t size = fread(text, 1, INI_TEXT_MAX + 1, file);
+    int err = 0;
+    if (ferror(file))
+        err = problem_set(problem, ERR_IO, "%.200s: cannot be read: %s", path, strerror(errno));
+    else if (size > INI_TEXT_MAX)
+        err = problem_set(problem, ERR_LIMIT, "%.200s: has more than %d bytes: no experiment file", path,
+                          INI_TEXT_MAX);
+    else if (memchr(text, '\0', size))
+        err = problem_set(problem, ERR_INPUT, "%.200s: has a zero byte: no text", path);
+    fclose(file);
+    if (err)
+        free(text);
+    else
+        *ret_text = text;
+    return err;
+}
+
+int experiment_load(const char *path, const char *const *overrides, int override_count,
+                    struct experiment **ret_experiment, struct problem *problem)
+{
+    char *text = NULL;
+    *problem = (struct problem){0};
+    int err = read_file(path, &text, problem);
+    if (!err)
+        err = experiment_parse(path, text, overrides, override_count, ret_experiment, problem);
+    free(text);
+    return err;
+}
+
+char *experiment_text(const struct experiment *experiment)
+{
+    struct buf text = {0};
+    for (int s = 0; s < SECTIONS; s++) {
+        if (sections[s].operational)
+            continue;
+        buf_printf(&text, "%s[%s]\n", s ? "\n" : "", sections[s].name);
+        for (int i = 0; i < SETTINGS; i++) {
+            if (strcmp(settings[i].section, sections[s].name) != 0)
+                continue;
+            buf_printf(&text, "%s = ", settings[i].key);
+            setting_print(&settings[i], experiment, &text);
+            buf_put(&text, "\n", 1);
+        }
+    }
+    return (char *)text.data;
+}
+
+int experiment_references(const struct experiment *experiment, struct expr ***ret_exprs, int *ret_count,
+                          struct problem *problem)
+{
+    struct text_list list = {0};
+    int err = *experiment->search.references
+                  ? text_list_parse(experiment->search.references, INI_VALUE_MAX, &list, problem)
+                  : 0;
+    if (err) {
+        problem_prefix(problem, "search.references");
+        return err;
+    }
+    struct expr **exprs = xcalloc((size_t)list.count, sizeof *exprs);
+    int parsed = 0;
+    while (parsed < list.count && !(err = expr_parse(list.items[parsed], &exprs[parsed], problem)))
+        parsed++;
+    if (err) {
+        char *shown = expr_problem_text(list.items[parsed], problem);
+        problem_set(problem, err, "search.references: item %d of %d:\n%.400s", parsed + 1, list.count, shown);
+        free(shown);
+        for (int i = 0; i < parsed; i++)
+            expr_destroy(&exprs[i]);
+        free(exprs);
+    } else {
+        *ret_exprs = exprs;
+        *ret_count = list.count;
+    }
+    text_list_release(&list);
+    return err;
+}
+
+/* The pairs of one canonical text. */
+struct pairs {
+    struct {
+        char *name; /* "section.key" */
+        char *value;
+    } * items;
+    int count;
+};
+
+static int take_any(void *context, const char *section, const char *key, const char *value, int line,
+                    struct problem *problem)
+{
+    (void)line, (void)problem;
+    struct pairs *pairs = context;
+    pairs->items = xrealloc(pairs->items, (size_t)pairs->count + 1, sizeof *pairs->items);
+    pairs->items[pairs->count].name = xasprintf("%s.%s", section, key);
+    pairs->items[pairs->count++].value = xstrdup(value);
+    return 0;
+}
+
+static const char *pairs_value(const struct pairs *pairs, const char *name)
+{
+    for (int i = 0; i < pairs->count; i++)
+        if (strcmp(pairs->items[i].name, name) == 0)
+            return pairs->items[i].value;
+    return NULL;
+}
+
+static void pairs_release(struct pairs *pairs)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        free(pairs->items[i].name);
+        free(pairs->items[i].value);
+    }
+    free(pairs->items);
+}
+
+char *experiment_difference(const char *text_a, const char *text_b)
+{
+    struct pairs a = {0}, b = {0};
+    struct problem ignored;
+    struct buf text = {0};
+    buf_put(&text, "", 0);
+    ini_read(text_a, take_any, &a, &ignored);
+    ini_read(text_b, take_any, &b, &ignored);
+    for (int i = 0; i < a.count; i++) {
+        const char *other = pairs_value(&b, a.items[i].name);
+        if (!other || strcmp(other, a.items[i].value) != 0)
+            buf_printf(&text, "%s: %s -> %s\n", a.items[i].name, a.items[i].value,
+                       other ? other : "(absent)");
+    }
+    for (int i = 0; i < b.count; i++)
+        if (!pairs_value(&a, b.items[i].name))
+            buf_printf(&text, "%s: (absent) -> %s\n", b.items[i].name, b.items[i].value);
+    pairs_release(&a);
+    pairs_release(&b);
+    return (char *)text.data;
+}
+
+char *experiment_help(bool markdown)
+{
+    struct experiment *defaults = experiment_defaults();
+    struct buf text = {0}, value = {0}, allowed = {0};
+    for (int s = 0; s < SECTIONS; s++) {
+        const char *note = sections[s].operational ? " (operational: may change between starts)" : "";
+        if (markdown)
+            buf_printf(&text,
+                       "%s## [%s]\n\n%s%s\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n",
+                       s ? "\n" : "", sections[s].name, sections[s].meaning, note);
+        else
+            buf_printf(&text, "%s[%s]  %s%s\n", s ? "\n" : "", sections[s].name, sections[s].meaning, note);
+        for (int i = 0; i < SETTINGS; i++) {
+            if (strcmp(settings[i].section, sections[s].name) != 0)
+                continue;
+            buf_clear(&value);
+            buf_clear(&allowed);
+            setting_print(&settings[i], defaults, &value);
+            setting_print_allowed(&settings[i], &allowed);
+            if (markdown)
+                buf_printf(&text, "| `%s` | `%s` | %s | %s |\n", settings[i].key, buf_text(&value),
+                           buf_text(&allowed), settings[i].meaning);
+            else
+                buf_printf(&text, "    %s = %s    (%s)\n        %s\n", settings[i].key, buf_text(&value),
+                           buf_text(&allowed), settings[i].meaning);
+        }
+    }
+    buf_release(&value);
+    buf_release(&allowed);
+    experiment_destroy(&defaults);
+    return (char *)text.data;
+}
