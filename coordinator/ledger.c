@@ -199,12 +199,14 @@ void ledger_readopt(struct ledger *ledger, int64_t attempt)
 {
     struct attempt_row *row = attempt_at(ledger, attempt);
     struct trial_row *trial = trial_at(ledger, row->trial);
-    assert(row->state == ATTEMPT_LAPSED && trial->state == TRIAL_READY);
+    assert(trial->state == TRIAL_READY);
+    if (row->state == ATTEMPT_LAPSED)
+        trial->lost--;
+    else
+        assert(row->state == ATTEMPT_UNCLAIMED);
     row->state = ATTEMPT_LEASED;
     row->ended_ms = 0;
     row->reason = "";
-    if (trial->lost > 0)
-        trial->lost--;
     move_trial(ledger, trial, TRIAL_LEASED);
     write_trial(ledger, trial);
     write_attempt(ledger, row);

@@ -168,6 +168,7 @@ struct trial_row {
     ROW(LEASED, "leased")                                                                                    \
     ROW(TAKEN, "taken")         /* its result closed the trial */                                            \
     ROW(LAPSED, "lapsed")       /* the worker fell silent; counts as lost */                                 \
+    ROW(UNCLAIMED, "unclaimed") /* no sign of it since the coordinator was started again; does not count */  \
     ROW(FAILED, "failed")       /* the trainer ended without an outcome; counts as lost */                   \
     ROW(RETURNED, "returned")   /* handed back, or never reached the worker; does not count */               \
     ROW(CANCELLED, "cancelled") /* another attempt closed the trial */                                       \
