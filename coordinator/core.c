@@ -1,0 +1,363 @@
+#include "coordinator/core_state.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    READY_STOCK = 64,         /* ready trials to keep beyond what the waiting workers want */
+    PROPOSALS_PER_TURN = 256, /* so that a long run of duplicates does not hold up the messages */
+};
+
+/* ---- small tools ---- */
+
+void core_set_now(struct core *core, int64_t now_ms)
+{
+    if (now_ms > core->now_ms)
+        core->now_ms = now_ms;
+}
+
+struct core_send *core_send_to(struct core *core, uint64_t peer, enum msg_type type, int64_t attempt)
+{
+    if (core->send_count == core->send_capacity) {
+        core->send_capacity = core->send_capacity == 0 ? 64 : core->send_capacity * 2;
+        core->sends = xrealloc(core->sends, core->send_capacity, sizeof *core->sends);
+    }
+    struct core_send *item = &core->sends[core->send_count++];
+    *item = (struct core_send){.peer = peer, .type = type, .attempt = attempt, .reason = ""};
+    return item;
+}
+
+void core_send_bye(struct core *core, uint64_t peer, bool finished, const char *reason)
+{
+    struct core_send *item = core_send_to(core, peer, MSG_BYE, 0);
+    item->finished = finished;
+    item->reason = rows_keep(&core->changes, reason);
+}
+
+void core_note(struct core *core, const char *kind, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct event_row *event = rows_event(&core->changes);
+    *event = (struct event_row){.at_ms = core->now_ms, .kind = kind, .text = rows_keep(&core->changes, text)};
+}
+
+const char *core_activation(const struct core *core, int64_t trial)
+{
+    return ledger_candidate(&core->ledger, ledger_trial(&core->ledger, trial)->candidate)->activation;
+}
+
+const char *core_host(const struct core *core, int64_t worker)
+{
+    return workers_row(&core->workers, worker)->host;
+}
+
+/* ---- the ends of a trial and of an attempt ---- */
+
+void core_close_trial(struct core *core, int64_t trial, const struct trial_row *outcome)
+{
+    int64_t candidate = ledger_trial(&core->ledger, trial)->candidate;
+    if (ledger_close(&core->ledger, trial, outcome))
+        propose_reward(&core->propose, candidate);
+}
+
+void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state state, const char *reason)
+{
+    const struct lease *lease = lease_find(&core->leases, attempt);
+    int64_t trial = lease->trial, worker = lease->worker;
+    bool counts = state == ATTEMPT_LAPSED || state == ATTEMPT_FAILED;
+    lease_end(&core->leases, attempt);
+    ledger_end_attempt(&core->ledger, attempt, state, reason, core->now_ms);
+    if (counts)
+        workers_count_lost(&core->workers, worker, 1);
+    int64_t lost = ledger_trial(&core->ledger, trial)->lost + counts;
+    if (!counts || lost < core->experiment->queue.attempts) {
+        ledger_ready(&core->ledger, trial, counts);
+        queue_put(&core->queue, trial);
+        return;
+    }
+    struct trial_row outcome = {.state = TRIAL_FAILED,
+                                .lost = lost,
+                                .closed_ms = core->now_ms,
+                                .validation_loss = NAN,
+                                .train_loss = NAN,
+                                .seconds = NAN,
+                                .images_per_second = NAN,
+                                .cost_ns = NAN};
+    core_note(core, "failure",
+              "trial %" PRId64 " (%.400s) is given up after %" PRId64 " lost attempts; the last, on %s: %s",
+              trial, core_activation(core, trial), lost, core_host(core, worker), reason);
+    core_close_trial(core, trial, &outcome);
+}
+
+/* ---- time, proposals, leases
+ * ------------------------------------------------------------------------------- */
+
+static void expire(struct core *core)
+{
+    const struct lease *lease;
+    while ((lease = lease_lapsed(&core->leases, core->now_ms))) {
+        bool unclaimed = attempt_epoch(lease->attempt) != core->leases.epoch && !lease->heard;
+        int64_t attempt = lease->attempt;
+        if (!unclaimed)
+            core_note(core, "lapse",
+                      "nothing heard of trial %" PRId64 " (%.400s) on %s for %.0f s: it is queued again",
+                      lease->trial, core_activation(core, lease->trial), core_host(core, lease->worker),
+                      (double)core->leases.length_ms / 1000);
+        core_lose_lease(core, attempt, unclaimed ? ATTEMPT_UNCLAIMED : ATTEMPT_LAPSED,
+                        unclaimed ? "not claimed after the coordinator was started again"
+                                  : "the worker fell silent");
+    }
+    int64_t worker, heard_ms = 0;
+    while ((worker = workers_most_silent(&core->workers, &heard_ms)) != 0 &&
+           heard_ms + core->experiment->queue.lease_ms <= core->now_ms)
+        workers_disconnect(&core->workers, worker);
+}
+
+/* Leases ready trials to those in the line, one at a time in turn. */
+static void serve(struct core *core)
+{
+    int64_t worker;
+    while (core->queue.count > 0 && (worker = workers_next(&core->workers)) != 0) {
+        int64_t trial = queue_take(&core->queue);
+        assert(lease_held(&core->leases, worker) < workers_row(&core->workers, worker)->slots);
+        int64_t attempt = lease_grant(&core->leases, trial, worker, core->now_ms);
+        ledger_lease(&core->ledger, attempt, trial, worker, core->now_ms);
+        core_send_to(core, workers_peer(&core->workers, worker), MSG_LEASE, attempt);
+    }
+}
+
+static void finish_if_done(struct core *core)
+{
+    const struct counters_row *counters = &core->kept.counters;
+    if (core_finished(core) || !core->propose.over || counters->ready + counters->leased > 0)
+        return;
+    assert(core->queue.count == 0 && core->leases.open == 0);
+    core->kept.experiment.finished_because = core->propose.over;
+    core->kept.experiment.finished_ms = core->now_ms;
+    core->changes.experiment_changed = true;
+    core_note(core, "finish", "%s: %" PRId64 " candidates, %" PRId64 " proposals", core->propose.over,
+              counters->candidates, counters->proposals);
+    for (size_t i = 0; i < core->kept.workers.count; i++) {
+        uint64_t peer = workers_peer(&core->workers, (int64_t)i + 1);
+        if (peer != 0)
+            core_send_bye(core, peer, true, core->propose.over);
+    }
+}
+
+void core_advance(struct core *core, int64_t now_ms)
+{
+    core_set_now(core, now_ms);
+    expire(core);
+    core->more_to_propose =
+        propose_fill(&core->propose, (size_t)core->workers.wanting + READY_STOCK, PROPOSALS_PER_TURN);
+    serve(core);
+    finish_if_done(core);
+    assert((size_t)core->kept.counters.ready == core->queue.count);
+    assert((size_t)core->kept.counters.leased == core->leases.open);
+}
+
+int64_t core_next_ms(const struct core *core)
+{
+    if (core->more_to_propose)
+        return core->now_ms;
+    int64_t next_ms = lease_next_ms(&core->leases), heard_ms = 0;
+    if (workers_most_silent(&core->workers, &heard_ms) != 0 &&
+        heard_ms + core->experiment->queue.lease_ms < next_ms)
+        next_ms = heard_ms + core->experiment->queue.lease_ms;
+    return next_ms;
+}
+
+/* ---- what comes out
+ * ---------------------------------------------------------------------------------------- */
+
+const struct rows *core_rows(struct core *core)
+{
+    struct rows *changes = &core->changes;
+    workers_write(&core->workers, changes);
+    propose_write(&core->propose, core->now_ms);
+    if (core->kept.counters.workers != core->workers.connected) {
+        core->kept.counters.workers = core->workers.connected;
+        changes->counters_changed = true;
+    }
+    changes->experiment = core->kept.experiment;
+    changes->counters = core->kept.counters;
+    return changes;
+}
+
+struct core_send *core_sends(struct core *core, size_t *ret_count)
+{
+    *ret_count = core->send_count;
+    return core->sends;
+}
+
+static void fill_text(char *ret_text, size_t size, const char *text)
+{
+    snprintf(ret_text, size, "%s", text);
+}
+
+void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg)
+{
+    ret_msg->type = send->type;
+    switch (send->type) {
+    case MSG_WELCOME:
+        ret_msg->welcome_ = (struct msg_welcome){.version = PROTO_VERSION,
+                                                 .heartbeat_ms = core->experiment->queue.heartbeat_ms,
+                                                 .lease_ms = core->experiment->queue.lease_ms};
+        fill_text(ret_msg->welcome_.experiment, sizeof ret_msg->welcome_.experiment, core->experiment->name);
+        fill_text(ret_msg->welcome_.data, sizeof ret_msg->welcome_.data, core->experiment->child.data);
+        break;
+    case MSG_LEASE: {
+        struct msg_lease *lease = &ret_msg->lease_;
+        const struct trial_row *trial =
+            ledger_trial(&core->ledger, ledger_attempt(&core->ledger, send->attempt)->trial);
+        *lease = (struct msg_lease){.attempt = send->attempt, .trial = trial->id, .seed = trial->seed};
+        fill_text(lease->activation, sizeof lease->activation, core_activation(core, trial->id));
+        fill_text(lease->child, sizeof lease->child, core->child_text);
+        break;
+    }
+    case MSG_ACK:
+        ret_msg->ack_ = (struct msg_ack){.attempt = send->attempt};
+        break;
+    case MSG_STALE:
+        ret_msg->stale_ = (struct msg_stale){.attempt = send->attempt};
+        break;
+    case MSG_CANCEL:
+        ret_msg->cancel_ = (struct msg_cancel){.attempt = send->attempt};
+        break;
+    case MSG_WHO:
+        ret_msg->who_ = (struct msg_who){0};
+        break;
+    case MSG_BYE:
+        ret_msg->bye_ = (struct msg_bye){.finished = send->finished};
+        fill_text(ret_msg->bye_.reason, sizeof ret_msg->bye_.reason, send->reason);
+        break;
+    default:
+        assert(!"a message of the coordinator");
+    }
+}
+
+void core_clear(struct core *core, int64_t now_ms)
+{
+    core_set_now(core, now_ms);
+    rows_clear(&core->changes);
+    for (size_t i = 0; i < core->send_count; i++) {
+        const struct core_send *item = &core->sends[i];
+        if (!item->unsent)
+            continue;
+        if (item->type == MSG_LEASE && lease_find(&core->leases, item->attempt))
+            core_lose_lease(core, item->attempt, ATTEMPT_RETURNED, "could not be sent");
+        int64_t worker = workers_at(&core->workers, item->peer);
+        if (worker != 0)
+            workers_disconnect(&core->workers, worker);
+    }
+    core->send_count = 0;
+}
+
+const char *core_finished(const struct core *core)
+{
+    return core->kept.experiment.finished_because[0] != '\0' ? core->kept.experiment.finished_because : NULL;
+}
+
+const struct counters_row *core_counters(const struct core *core)
+{
+    return &core->kept.counters;
+}
+
+/* ---- start
+ * ------------------------------------------------------------------------------------------------- */
+
+/* What was leased stays leased for a while, so that the workers can claim it. */
+static int restore_leases(struct core *core, struct problem *problem)
+{
+    for (size_t i = 0; i < core->kept.attempts.count; i++) {
+        const struct attempt_row *attempt = &core->kept.attempts.items[i];
+        if (attempt->state != ATTEMPT_LEASED)
+            continue;
+        if (ledger_trial(&core->ledger, attempt->trial)->state != TRIAL_LEASED ||
+            lease_of_trial(&core->leases, attempt->trial))
+            return problem_set(problem, ERR_CORRUPT,
+                               "attempt %" PRId64 " is leased, but its trial is not (or twice)", attempt->id);
+        lease_adopt(&core->leases, attempt->id, attempt->trial, attempt->worker, core->now_ms);
+    }
+    if (core->leases.open != (size_t)core->kept.counters.leased)
+        return problem_set(problem, ERR_CORRUPT, "a trial is leased without an attempt");
+    return 0;
+}
+
+static void pin_experiment(struct core *core)
+{
+    struct experiment_row *row = &core->kept.experiment;
+    row->text = core->experiment_text; /* what may grow may have grown */
+    row->target_candidates = core->experiment->search.candidates;
+    row->epoch++;
+    if (row->started_ms == 0)
+        row->started_ms = core->now_ms;
+    row->finished_because = "";
+    row->finished_ms = 0;
+    core->changes.experiment_changed = true;
+    core->changes.counters_changed = true;
+}
+
+int core_new(const struct experiment *experiment, const struct space *space, struct rows *restored,
+             int64_t now_ms, struct core **ret_core, struct problem *problem)
+{
+    struct core *core = xcalloc(1, sizeof *core);
+    struct buf child_text = {0};
+    child_print(&experiment->child, &child_text);
+    core->experiment = experiment;
+    core->experiment_text = experiment_text(experiment);
+    core->child_text = xstrdup(buf_text(&child_text));
+    buf_release(&child_text);
+    core->now_ms = now_ms;
+    core->kept = *restored;
+    *restored = (struct rows){0};
+    workers_start(&core->workers, &core->kept);
+
+    int err = core->kept.experiment.epoch < INT32_MAX
+                  ? 0
+                  : problem_set(problem, ERR_LIMIT, "this database was started too often");
+    if (!err)
+        err = ledger_start(&core->ledger, &core->kept, &core->changes, problem);
+    if (!err)
+        err = propose_start(&core->propose, experiment, space, &core->ledger, &core->queue, &core->kept,
+                            &core->changes, problem);
+    if (!err) {
+        pin_experiment(core);
+        core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
+        err = restore_leases(core, problem);
+    }
+    if (err) {
+        core_destroy(&core);
+        return err;
+    }
+    core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
+    *ret_core = core;
+    return 0;
+}
+
+void core_destroy(struct core **core)
+{
+    if (!*core)
+        return;
+    propose_release(&(*core)->propose);
+    ledger_release(&(*core)->ledger);
+    workers_release(&(*core)->workers);
+    leases_release(&(*core)->leases);
+    queue_release(&(*core)->queue);
+    rows_release(&(*core)->kept);
+    rows_release(&(*core)->changes);
+    free((*core)->experiment_text);
+    free((*core)->child_text);
+    free((*core)->sends);
+    free(*core);
+    *core = NULL;
+}

@@ -1,0 +1,67 @@
+/* core: the coordinator as a pure state machine. Messages and the time go in; messages to send and rows to
+ * make durable come out. It knows no socket, file or clock.
+ *
+ * The shell, once a turn:
+ *     core_receive (core, peer, message, now) for each message that is there
+ *     core_advance (core, now)               what time alone brings about, new proposals, leases for those
+ * who wait core_rows (core)                       → one transaction; COMMIT core_sends (core) → only now the
+ * messages; what could not be handed over is marked unsent core_clear (core, now) and then it may sleep until
+ * core_next_ms, or until a message comes.
+ *
+ * Invariants
+ * 1. A message that promises something (ACK, LEASE) is among the sends of a turn only if the rows of the same
+ * turn say it.
+ * 2. An outcome is taken once: the trial it closes never changes again. The attempt that closed it is
+ * acknowledged however often it is reported.
+ * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease.
+ * 4. No worker has more open leases than slots when a new one is granted.
+ * 5. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
+ * arrival, as long as no trial fails (propose.h).
+ */
+#ifndef COORDINATOR_CORE_H
+#define COORDINATOR_CORE_H
+
+#include "common/experiment.h"
+#include "coordinator/rows.h"
+#include "proto/msg.h"
+
+struct core;
+
+/* Starts from what the store has restored (at least the row of the experiment; consumed: *restored is empty
+ * afterwards, also on failure). The first rows raise the epoch: make them durable before anything is sent.
+ * `experiment` and `space` are borrowed. ERR_CORRUPT where the rows contradict each other, ERR_INPUT where a
+ * reference is bad, ERR_LIMIT after 2^31 starts. */
+int core_new(const struct experiment *experiment, const struct space *space, struct rows *restored,
+             int64_t now_ms, struct core **ret_core, struct problem *problem);
+void core_destroy(struct core **core);
+
+/* Time is Unix time in ms; where it goes back it counts as standing still. A peer is a connection's handle,
+ * never 0. */
+void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64_t now_ms);
+void core_advance(struct core *core, int64_t now_ms);
+
+struct core_send {
+    uint64_t peer;
+    enum msg_type type;
+    int64_t attempt;    /* ACK, STALE, CANCEL, LEASE */
+    bool finished;      /* BYE */
+    const char *reason; /* BYE */
+    bool unsent;        /* set by the shell: the message could not be handed to the peer */
+};
+
+/* What is to be made durable now; borrowed until core_clear. */
+const struct rows *core_rows(struct core *core);
+/* What is to be sent after that, in order; borrowed until core_clear. */
+struct core_send *core_sends(struct core *core, size_t *ret_count);
+/* The whole message of a send. */
+void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg);
+/* The turn is over. A lease that could not be sent is taken back, and its peer counts as gone. */
+void core_clear(struct core *core, int64_t now_ms);
+
+/* When core_advance has something to do next, if no message comes. */
+int64_t core_next_ms(const struct core *core);
+/* Why the experiment is finished; NULL while it runs. The sends of that turn say BYE to all workers. */
+const char *core_finished(const struct core *core);
+const struct counters_row *core_counters(const struct core *core);
+
+#endif

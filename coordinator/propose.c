@@ -1,0 +1,240 @@
+#include "coordinator/propose.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct waiting *waiting_of(struct propose *propose, int64_t candidate)
+{
+    if ((size_t)candidate >= propose->waiting_capacity) {
+        size_t wanted = 2 * (size_t)candidate + 64, old = propose->waiting_capacity;
+        propose->waiting = xrealloc(propose->waiting, wanted, sizeof *propose->waiting);
+        memset(propose->waiting + old, 0, (wanted - old) * sizeof *propose->waiting);
+        propose->waiting_capacity = wanted;
+    }
+    return &propose->waiting[candidate];
+}
+
+static void wait_for(struct propose *propose, int64_t candidate, const struct proposal_row *row)
+{
+    struct waiting *waiting = waiting_of(propose, candidate);
+    if (waiting->count == waiting->capacity) {
+        waiting->capacity = waiting->capacity == 0 ? 2 : waiting->capacity * 2;
+        waiting->items = xrealloc(waiting->items, waiting->capacity, sizeof *waiting->items);
+    }
+    waiting->items[waiting->count++] = *row;
+}
+
+/* Adds a candidate; its trials are ready. */
+static void add_candidate(struct propose *propose, const struct admission *admission, bool reference,
+                          int64_t first_proposal)
+{
+    const struct child *child = &propose->experiment->child;
+    struct candidate_row row = {.activation = admission->activation,
+                                .fingerprint = admission->fingerprint,
+                                .reference = reference,
+                                .first_proposal = first_proposal,
+                                .steps = child->steps,
+                                .trials = child->seeds};
+    int64_t first = ledger_add_candidate(propose->ledger, &row, propose->experiment->seed);
+    assert(admission->candidate == (int64_t)propose->kept->candidates.count);
+    for (int64_t i = 0; i < row.trials; i++)
+        queue_put(propose->queue, first + i);
+}
+
+static int add_references(struct propose *propose, struct problem *problem)
+{
+    struct expr **references = NULL;
+    int count = 0;
+    int err = experiment_references(propose->experiment, &references, &count, problem);
+    if (err)
+        return err;
+    for (int i = 0; i < count; i++) {
+        int64_t next = (int64_t)propose->kept->candidates.count + 1;
+        struct admission admission = admit_reference(&propose->admit, references[i], next);
+        if (admission.outcome == PROPOSAL_NEW) {
+            add_candidate(propose, &admission, true, -1);
+            propose->kept->counters.references++;
+        }
+        expr_destroy(&references[i]);
+    }
+    free(references);
+    return 0;
+}
+
+static int restore(struct propose *propose, struct problem *problem)
+{
+    struct rows *kept = propose->kept;
+    for (size_t i = 0; i < kept->candidates.count; i++) {
+        const struct candidate_row *row = &kept->candidates.items[i];
+        int err = admit_restore(&propose->admit, row->activation, row->id, problem);
+        if (err)
+            return err;
+    }
+    for (size_t i = 0; i < kept->proposals.count; i++) {
+        const struct proposal_row *row = &kept->proposals.items[i];
+        const struct candidate_row *candidate = ledger_candidate(propose->ledger, row->candidate);
+        if (!candidate || !isnan(candidate->reward))
+            return problem_set(problem, ERR_CORRUPT, "proposal %lld waits for no candidate",
+                               (long long)row->number);
+        wait_for(propose, row->candidate, row);
+    }
+    for (size_t i = 0; i < kept->trials.count; i++)
+        if (kept->trials.items[i].state == TRIAL_READY)
+            queue_put(propose->queue, kept->trials.items[i].id);
+    if (!kept->search_changed)
+        return kept->counters.proposals == 0
+                   ? 0
+                   : problem_set(problem, ERR_CORRUPT, "the state of the search is missing");
+    if (search_load(propose->search, kept->search.state.data, kept->search.state.size) != 0)
+        return problem_set(problem, ERR_CORRUPT, "the state of the search cannot be read");
+    buf_release(&kept->search.state);
+    return 0;
+}
+
+int propose_start(struct propose *propose, const struct experiment *experiment, const struct space *space,
+                  struct ledger *ledger, struct queue *queue, struct rows *kept, struct rows *changes,
+                  struct problem *problem)
+{
+    *propose = (struct propose){.experiment = experiment,
+                                .ledger = ledger,
+                                .queue = queue,
+                                .kept = kept,
+                                .changes = changes,
+                                .search = search_new(experiment, space)};
+    admit_start(&propose->admit, space);
+    if (kept->candidates.count > 0 || kept->counters.proposals > 0)
+        return restore(propose, problem);
+    return add_references(propose, problem);
+}
+
+void propose_release(struct propose *propose)
+{
+    search_destroy(&propose->search);
+    admit_release(&propose->admit);
+    for (size_t i = 0; i < propose->waiting_capacity; i++)
+        free(propose->waiting[i].items);
+    free(propose->waiting);
+    *propose = (struct propose){0};
+}
+
+static void report(struct propose *propose, struct proposal_row *row, double reward)
+{
+    assert(isnan(row->reward) && reward >= 0 && reward <= 1);
+    row->reward = reward;
+    search_report(propose->search, (uint64_t)row->number, reward);
+    *rows_proposal(propose->changes) = *row;
+    propose->changes->search_changed = true;
+}
+
+void propose_reward(struct propose *propose, int64_t candidate)
+{
+    struct waiting *waiting = waiting_of(propose, candidate);
+    double reward = ledger_reward(propose->ledger, candidate);
+    for (size_t i = 0; i < waiting->count; i++)
+        report(propose, &waiting->items[i], reward);
+    free(waiting->items);
+    *waiting = (struct waiting){0};
+}
+
+static void admit_one(struct propose *propose, const struct proposal *proposal)
+{
+    struct counters_row *counters = &propose->kept->counters;
+    int64_t next = (int64_t)propose->kept->candidates.count + 1;
+    struct admission admission = admit_tokens(&propose->admit, proposal->tokens, next);
+    struct proposal_row row = {
+        .number = (int64_t)proposal->number,
+        .outcome = admission.outcome,
+        .verdict = admission.verdict,
+        .candidate = admission.candidate,
+        .activation = admission.outcome == PROPOSAL_REJECTED ? admission.activation : "",
+        .token_count = space_tokens(propose->admit.space),
+        .log_probability = proposal->log_probability,
+        .policy_version = (int64_t)proposal->policy_version,
+        .reward = NAN,
+    };
+    memcpy(row.tokens, proposal->tokens, sizeof row.tokens);
+    assert(row.number == counters->proposals);
+    counters->proposals++;
+    propose->changes->counters_changed = true;
+    propose->changes->search_changed = true;
+    switch (admission.outcome) {
+    case PROPOSAL_REJECTED:
+        counters->rejected++;
+        counters->rejected_by[admission.verdict]++;
+        report(propose, &row, 0);
+        return;
+    case PROPOSAL_NEW:
+        counters->candidates++;
+        add_candidate(propose, &admission, false, row.number);
+        break;
+    case PROPOSAL_DUPLICATE:
+        counters->duplicates++;
+        break;
+    case PROPOSAL_OUTCOMES:
+        assert(!"an outcome");
+    }
+    double reward = ledger_reward(propose->ledger, admission.candidate);
+    if (isnan(reward)) {
+        *rows_proposal(propose->changes) = row;
+        wait_for(propose, admission.candidate, &row);
+    } else {
+        report(propose, &row, reward);
+    }
+}
+
+/* Why the search is over before its next proposal, or NULL. */
+static const char *limit_reached(const struct propose *propose)
+{
+    const struct counters_row *counters = &propose->kept->counters;
+    int64_t candidates = propose->experiment->search.candidates;
+    int64_t proposals = propose->experiment->search.proposals;
+    if (proposals == 0)
+        proposals = 20 * candidates;
+    if (candidates > 0 && counters->candidates >= candidates)
+        return "search.candidates reached";
+    if (proposals > 0 && counters->proposals >= proposals)
+        return "search.proposals reached";
+    return NULL;
+}
+
+bool propose_fill(struct propose *propose, size_t enough, int budget)
+{
+    while (propose->queue->count < enough && !propose->over) {
+        propose->over = limit_reached(propose);
+        if (propose->over)
+            return false;
+        if (budget-- == 0)
+            return true;
+        struct proposal proposal = {0};
+        switch (search_next(propose->search, &proposal)) {
+        case SEARCH_PROPOSED:
+            admit_one(propose, &proposal);
+            break;
+        case SEARCH_WAIT:
+            assert(propose->kept->counters.ready + propose->kept->counters.leased > 0);
+            return false;
+        case SEARCH_DONE:
+            propose->over = "the space is exhausted";
+            break;
+        }
+    }
+    return false;
+}
+
+void propose_write(struct propose *propose, int64_t now_ms)
+{
+    if (!propose->changes->search_changed)
+        return;
+    struct search_status status = search_status(propose->search);
+    struct search_row *row = &propose->changes->search;
+    row->proposals = (int64_t)status.proposals;
+    row->rewards = (int64_t)status.rewards;
+    row->policy_version = (int64_t)status.policy_version;
+    row->baseline = status.baseline;
+    row->entropy = status.entropy;
+    row->at_ms = now_ms;
+    buf_clear(&row->state);
+    search_save(propose->search, &row->state);
+}

@@ -1,0 +1,52 @@
+/* propose: keeps the queue filled from the search, gives the search its rewards, and decides when it is over.
+ * Pure.
+ *
+ * Invariants
+ * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search is
+ * over, depends only on the proposals and on the rewards of earlier ones: not on when the results arrive, nor
+ * on how far ahead the queue is filled.
+ * 2. Every proposal is rewarded once: at once where it is rejected (0) or a duplicate of a candidate whose
+ * trials are all closed, else when the last trial of its candidate closes.
+ * 3. References are the first candidates, in the order of the file; they count neither as candidates nor as
+ * proposals.
+ */
+#ifndef COORDINATOR_PROPOSE_H
+#define COORDINATOR_PROPOSE_H
+
+#include "coordinator/admit.h"
+#include "coordinator/ledger.h"
+#include "coordinator/queue.h"
+#include "coordinator/search/search.h"
+
+struct propose {
+    const struct experiment *experiment; /* borrowed, as are the next four */
+    struct ledger *ledger;
+    struct queue *queue;
+    struct rows *kept;
+    struct rows *changes;
+    struct search *search;
+    struct admit admit;
+    struct waiting {
+        struct proposal_row *items;
+        size_t count, capacity;
+    } * waiting; /* by candidate: the proposals that wait for its reward, in order */
+    size_t waiting_capacity;
+    const char *over; /* why no more is proposed; NULL while more is */
+};
+
+/* Restores from `kept` (after the ledger), or admits the references where there is nothing yet. ERR_CORRUPT,
+ * or ERR_INPUT where a reference is bad. */
+int propose_start(struct propose *propose, const struct experiment *experiment, const struct space *space,
+                  struct ledger *ledger, struct queue *queue, struct rows *kept, struct rows *changes,
+                  struct problem *problem);
+void propose_release(struct propose *propose);
+
+/* Admits proposals until `enough` trials are ready, the search waits or is over, or `budget` of them were
+ * made. True where only the budget ended it. */
+bool propose_fill(struct propose *propose, size_t enough, int budget);
+/* All trials of the candidate are closed: rewards what waited for it. */
+void propose_reward(struct propose *propose, int64_t candidate);
+/* Appends the state of the search, if it changed. */
+void propose_write(struct propose *propose, int64_t now_ms);
+
+#endif

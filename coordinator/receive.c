@@ -1,0 +1,321 @@
+/* What the core does with each message. */
+#include "coordinator/core_state.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A worker is gone for good: what it holds goes to others at once, and counts as no loss. */
+static void leave(struct core *core, int64_t worker)
+{
+    const struct lease *lease;
+    while ((lease = lease_of_worker(&core->leases, worker)))
+        core_lose_lease(core, lease->attempt, ATTEMPT_RETURNED, "the worker left");
+    workers_disconnect(&core->workers, worker);
+}
+
+/* Why this worker cannot take part, in `ret_reason`; false where it can. */
+static bool refusal(const struct core *core, const struct msg_hello *hello, char *ret_reason, size_t size)
+{
+    const struct experiment_row *experiment = &core->kept.experiment;
+    if (hello->version != PROTO_VERSION)
+        snprintf(ret_reason, size,
+                 "this worker speaks protocol version %" PRId64 ", the coordinator version %d: "
+                 "install the same release of actsearch on both",
+                 hello->version, PROTO_VERSION);
+    else if (hello->numerics != experiment->numerics)
+        snprintf(ret_reason, size,
+                 "this worker computes with numerics %" PRId64 ", the experiment with numerics %" PRId64
+                 ": their results would differ in bits; install the same release of actsearch on both",
+                 hello->numerics, experiment->numerics);
+    else if (experiment->trainer[0] != '\0' && strcmp(hello->trainer, experiment->trainer) != 0)
+        snprintf(ret_reason, size, "this worker trains with '%.100s', the experiment with '%.100s'",
+                 hello->trainer, experiment->trainer);
+    else
+        return false;
+    return true;
+}
+
+static void on_hello(struct core *core, uint64_t peer, const struct msg_hello *hello)
+{
+    char reason[480];
+    if (core_finished(core)) {
+        core_send_bye(core, peer, true, core->kept.experiment.finished_because);
+        return;
+    }
+    if (refusal(core, hello, reason, sizeof reason)) {
+        core_note(core, "refusal", "worker on %s, process %" PRId64 ": %s", hello->host, hello->pid, reason);
+        core_send_bye(core, peer, false, reason);
+        return;
+    }
+    workers_hello(&core->workers, peer, hello, core->now_ms);
+    core_send_to(core, peer, MSG_WELCOME, 0);
+}
+
+/* The worker says that it holds this attempt. */
+static void on_held(struct core *core, uint64_t peer, int64_t worker, int64_t attempt)
+{
+    const struct attempt_row *row = ledger_attempt(&core->ledger, attempt);
+    if (!row || row->worker != worker) {
+        core_send_to(core, peer, MSG_CANCEL, attempt);
+        return;
+    }
+    const struct trial_row *trial = ledger_trial(&core->ledger, row->trial);
+    if (lease_find(&core->leases, attempt)) {
+        lease_renew(&core->leases, attempt, core->now_ms);
+    } else if (row->state == ATTEMPT_TAKEN || row->state == ATTEMPT_FAILED ||
+               row->state == ATTEMPT_RETURNED) {
+        core_send_to(core, peer, MSG_ACK, attempt); /* it has reported already, the answer was lost */
+    } else if (!trial_is_open(trial)) {
+        core_send_to(core, peer, MSG_CANCEL, attempt);
+    } else if (trial->state == TRIAL_READY) { /* believed lost too early */
+        if (row->state == ATTEMPT_LAPSED)
+            workers_count_lost(&core->workers, worker, -1);
+        queue_remove(&core->queue, row->trial);
+        lease_adopt(&core->leases, attempt, row->trial, worker, core->now_ms);
+        lease_renew(&core->leases, attempt, core->now_ms);
+        ledger_readopt(&core->ledger, attempt);
+    }
+    /* Else another worker has it as well: whoever reports first is taken. */
+}
+
+/* Pins data set and trainer where nothing is pinned yet. False where they are not those of the experiment:
+ * the worker is told. */
+static bool pin(struct core *core, uint64_t peer, int64_t worker, const char *data_hash)
+{
+    struct experiment_row *experiment = &core->kept.experiment;
+    const struct worker_row *row = workers_row(&core->workers, worker);
+    if (experiment->data_hash[0] == '\0') {
+        experiment->data_hash = rows_keep(&core->kept, data_hash);
+        core->changes.experiment_changed = true;
+    }
+    if (experiment->trainer[0] == '\0') {
+        experiment->trainer = rows_keep(&core->kept, row->trainer);
+        core->changes.experiment_changed = true;
+    }
+    char reason[480];
+    if (strcmp(data_hash, experiment->data_hash) != 0)
+        snprintf(reason, sizeof reason,
+                 "the data set '%s' of this worker has content hash %.64s, the experiment's has %.64s: "
+                 "they are not the same images",
+                 core->experiment->child.data, data_hash, experiment->data_hash);
+    else if (strcmp(row->trainer, experiment->trainer) != 0)
+        snprintf(reason, sizeof reason, "this worker trains with '%.100s', the experiment with '%.100s'",
+                 row->trainer, experiment->trainer);
+    else
+        return true;
+    core_note(core, "refusal", "worker on %s, process %" PRId64 ": %s", row->host, row->pid, reason);
+    core_send_bye(core, peer, false, reason);
+    leave(core, worker);
+    return false;
+}
+
+static void on_request(struct core *core, uint64_t peer, int64_t worker, const struct msg_request *request)
+{
+    if (core_finished(core)) {
+        core_send_bye(core, peer, true, core->kept.experiment.finished_because);
+        return;
+    }
+    if (request->data_hash[0] != '\0' && !pin(core, peer, worker, request->data_hash))
+        return;
+    for (int i = 0; i < request->holding_count; i++)
+        on_held(core, peer, worker, request->holding[i]);
+    int64_t room = workers_row(&core->workers, worker)->slots - lease_held(&core->leases, worker);
+    int64_t wanting = request->free < room ? request->free : room;
+    if (request->data_hash[0] == '\0' || wanting < 0)
+        wanting = 0;
+    workers_want(&core->workers, worker, wanting);
+}
+
+/* The outcome that a RESULT reports; NULL in *ret_reason, or why it cannot be one. */
+static struct trial_row outcome_of(const struct core *core, const struct msg_result *result,
+                                   const char **ret_reason)
+{
+    bool diverged = result->diverged || !isfinite(result->validation_loss);
+    *ret_reason = NULL;
+    if (strcmp(result->data_hash, core->kept.experiment.data_hash) != 0)
+        *ret_reason = "trained on another data set than the experiment's";
+    else if (result->correct > result->validation_count)
+        *ret_reason = "more images classified correctly than there are";
+    else if (result->curve_step_count != result->curve_loss_count)
+        *ret_reason = "a learning curve with more steps than losses, or fewer";
+    return (struct trial_row){.state = diverged ? TRIAL_DIVERGED : TRIAL_DONE,
+                              .closed_by = result->attempt,
+                              .closed_ms = core->now_ms,
+                              .step = result->step,
+                              .correct = diverged ? 0 : result->correct,
+                              .validation_count = result->validation_count,
+                              .validation_loss = diverged ? NAN : result->validation_loss,
+                              .train_loss = result->train_loss,
+                              .parameters = result->parameters,
+                              .betas = result->betas,
+                              .seconds = result->seconds,
+                              .images_per_second = result->images_per_second,
+                              .cost_ns = result->cost_ns,
+                              .peak_memory_bytes = result->peak_memory_bytes};
+}
+
+static void write_curve(struct core *core, const struct msg_result *result)
+{
+    if (result->curve_step_count == 0)
+        return;
+    struct curve_row *curve = rows_curve(&core->changes);
+    curve->trial = result->trial;
+    curve->count = result->curve_step_count;
+    memcpy(curve->step, result->curve_step, (size_t)curve->count * sizeof *curve->step);
+    memcpy(curve->loss, result->curve_loss, (size_t)curve->count * sizeof *curve->loss);
+}
+
+/* The first report of an open trial: it is closed, and whoever else works on it is told to stop. */
+static void take_result(struct core *core, int64_t worker, const struct msg_result *result,
+                        struct trial_row outcome)
+{
+    const struct lease *lease = lease_of_trial(&core->leases, result->trial);
+    if (lease) {
+        int64_t open = lease->attempt, holder = lease->worker;
+        lease_end(&core->leases, open);
+        if (open != result->attempt) {
+            ledger_end_attempt(&core->ledger, open, ATTEMPT_CANCELLED,
+                               "an earlier attempt reported after all", core->now_ms);
+            if (workers_peer(&core->workers, holder) != 0)
+                core_send_to(core, workers_peer(&core->workers, holder), MSG_CANCEL, open);
+        }
+    } else {
+        queue_remove(&core->queue, result->trial);
+    }
+    outcome.lost = ledger_trial(&core->ledger, result->trial)->lost;
+    ledger_end_attempt(&core->ledger, result->attempt, ATTEMPT_TAKEN, "", core->now_ms);
+    write_curve(core, result);
+    workers_count_result(&core->workers, worker);
+    core_close_trial(core, result->trial, &outcome);
+}
+
+static bool same_bits(double a, double b)
+{
+    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* A second report of a trial that another attempt closed: the bits must be the same, whoever computed them.
+ */
+static void compare_result(struct core *core, int64_t worker, int64_t attempt, const struct trial_row *trial,
+                           const struct trial_row *outcome)
+{
+    bool agree = trial->state == outcome->state && trial->step == outcome->step &&
+                 trial->correct == outcome->correct && trial->validation_count == outcome->validation_count &&
+                 same_bits(trial->validation_loss, outcome->validation_loss);
+    if (!agree) {
+        int64_t first = ledger_attempt(&core->ledger, trial->closed_by)->worker;
+        core_note(core, "difference",
+                  "trial %" PRId64 " (%.300s): %s reported %" PRId64 " of %" PRId64
+                  " correct, loss %.17g, and %s %" PRId64 " of %" PRId64
+                  ", loss %.17g: one of them has bad memory or another build",
+                  trial->id, core_activation(core, trial->id), core_host(core, first), trial->correct,
+                  trial->validation_count, trial->validation_loss, core_host(core, worker), outcome->correct,
+                  outcome->validation_count, outcome->validation_loss);
+    }
+    ledger_end_attempt(&core->ledger, attempt, agree ? ATTEMPT_AGREED : ATTEMPT_DIFFERED, "", core->now_ms);
+}
+
+/* The attempt that a report is about, if it was really leased to this worker for that trial. */
+static const struct attempt_row *reported(const struct core *core, int64_t worker, int64_t attempt,
+                                          int64_t trial)
+{
+    const struct attempt_row *row = ledger_attempt(&core->ledger, attempt);
+    return row && row->worker == worker && row->trial == trial ? row : NULL;
+}
+
+static void on_failure(struct core *core, uint64_t peer, int64_t worker, const struct msg_failure *failure)
+{
+    const struct attempt_row *row = reported(core, worker, failure->attempt, failure->trial);
+    if (!row) {
+        core_send_to(core, peer, MSG_STALE, failure->attempt);
+        return;
+    }
+    if (lease_find(&core->leases, failure->attempt))
+        core_lose_lease(core, failure->attempt, ATTEMPT_FAILED, failure->reason);
+    else if (row->state == ATTEMPT_LAPSED) /* counted already; now we know why */
+        ledger_end_attempt(&core->ledger, failure->attempt, ATTEMPT_FAILED, failure->reason, core->now_ms);
+    core_send_to(core, peer, MSG_ACK, failure->attempt);
+}
+
+static void on_result(struct core *core, uint64_t peer, int64_t worker, const struct msg_result *result)
+{
+    const struct attempt_row *row = reported(core, worker, result->attempt, result->trial);
+    if (!row) {
+        core_send_to(core, peer, MSG_STALE, result->attempt);
+        return;
+    }
+    const struct trial_row *trial = ledger_trial(&core->ledger, result->trial);
+    if (trial->closed_by == result->attempt) {
+        core_send_to(core, peer, MSG_ACK, result->attempt);
+        return;
+    }
+    const char *reason;
+    struct trial_row outcome = outcome_of(core, result, &reason);
+    if (reason) {
+        struct msg_failure failure = {.attempt = result->attempt, .trial = result->trial};
+        snprintf(failure.reason, sizeof failure.reason, "%s", reason);
+        on_failure(core, peer, worker, &failure);
+        return;
+    }
+    if (trial_is_open(trial)) {
+        take_result(core, worker, result, outcome);
+        core_send_to(core, peer, MSG_ACK, result->attempt);
+        return;
+    }
+    if (trial->state != TRIAL_FAILED && row->state != ATTEMPT_AGREED && row->state != ATTEMPT_DIFFERED)
+        compare_result(core, worker, result->attempt, trial, &outcome);
+    core_send_to(core, peer, MSG_STALE, result->attempt);
+}
+
+static void on_return(struct core *core, uint64_t peer, int64_t worker, const struct msg_return *returned)
+{
+    if (!reported(core, worker, returned->attempt, returned->trial)) {
+        core_send_to(core, peer, MSG_STALE, returned->attempt);
+        return;
+    }
+    if (lease_find(&core->leases, returned->attempt))
+        core_lose_lease(core, returned->attempt, ATTEMPT_RETURNED, "handed back");
+    core_send_to(core, peer, MSG_ACK, returned->attempt);
+}
+
+void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64_t now_ms)
+{
+    assert(peer != 0);
+    core_set_now(core, now_ms);
+    if (msg->type == MSG_HELLO) {
+        on_hello(core, peer, &msg->hello_);
+        return;
+    }
+    int64_t worker = workers_at(&core->workers, peer);
+    if (worker == 0) {
+        if (msg->type != MSG_BYE)
+            core_send_to(core, peer, MSG_WHO, 0);
+        return;
+    }
+    workers_heard(&core->workers, worker, core->now_ms);
+    switch (msg->type) {
+    case MSG_REQUEST:
+        on_request(core, peer, worker, &msg->request_);
+        break;
+    case MSG_PROGRESS:
+        on_held(core, peer, worker, msg->progress_.attempt);
+        break;
+    case MSG_RESULT:
+        on_result(core, peer, worker, &msg->result_);
+        break;
+    case MSG_FAILURE:
+        on_failure(core, peer, worker, &msg->failure_);
+        break;
+    case MSG_RETURN:
+        on_return(core, peer, worker, &msg->return_);
+        break;
+    case MSG_BYE:
+        leave(core, worker);
+        break;
+    default: /* what only a coordinator says; the shell has counted it as a bad message */
+        break;
+    }
+}
