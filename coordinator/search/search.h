@@ -14,7 +14,7 @@
 enum search_answer {
     SEARCH_PROPOSED, /* *ret_proposal is filled */
     SEARCH_WAIT,     /* report rewards first */
-    SEARCH_DONE,     /* the space is exhausted (only the exhaustive algorithm ends by itself) */
+    SEARCH_DONE,     /* the space is exhausted (only exhaustive and random, which repeat nothing, end by themselves) */
 };
 
 struct proposal {
@@ -45,7 +45,8 @@ void search_report(struct search *search, uint64_t number, double reward);
 
 struct search_status search_status(const struct search *search);
 
-/* The whole state, open proposals included. search_load wants a search made from the same experiment; ERR_CORRUPT otherwise. */
+/* The whole state, open proposals included, is appended to *ret_state. search_load wants a search fresh from search_new with the
+ * same settings and space; ERR_CORRUPT otherwise, or where the state is damaged, and then the search may only be destroyed. */
 void search_save(const struct search *search, struct buf *ret_state);
 int search_load(struct search *search, const void *state, size_t size);
 
