@@ -190,8 +190,6 @@ static const char *limit_reached(const struct propose *propose)
     const struct counters_row *counters = &propose->kept->counters;
     int64_t candidates = propose->experiment->search.candidates;
     int64_t proposals = propose->experiment->search.proposals;
-    if (proposals == 0)
-        proposals = 20 * candidates;
     if (candidates > 0 && counters->candidates >= candidates)
         return "search.candidates reached";
     if (proposals > 0 && counters->proposals >= proposals)

@@ -1,0 +1,674 @@
+#include "tests/unit/core_fixture.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* A core with its disk and its clock. Lists are ended by NULL. */
+struct bench {
+    struct experiment *experiment;
+    struct space *space;
+    struct rows disk;
+    struct core *core;
+    int64_t now_ms;
+    struct core_send sends[256]; /* of the last turn */
+    size_t send_count;
+};
+
+static void open_bench(struct bench *bench, const char *const *overrides)
+{
+    *bench = (struct bench){.now_ms = 1000000};
+    bench->experiment = experiment_with(overrides);
+    bench->space = space_with(bench->experiment);
+    bench->disk = disk_new(bench->experiment);
+    bench->core = core_on(bench->experiment, bench->space, &bench->disk, bench->now_ms);
+}
+
+static void close_bench(struct bench *bench)
+{
+    core_destroy(&bench->core);
+    space_destroy(&bench->space);
+    experiment_destroy(&bench->experiment);
+    rows_release(&bench->disk);
+}
+
+/* One turn as the shell makes it; what is in `unsent` (a type) cannot be handed over. */
+static void turn_but(struct bench *bench, enum msg_type unsent)
+{
+    core_advance(bench->core, bench->now_ms);
+    disk_commit(&bench->disk, core_rows(bench->core));
+    size_t count;
+    struct core_send *sends = core_sends(bench->core, &count);
+    assert_true(count <= 256);
+    for (size_t i = 0; i < count; i++) {
+        bench->sends[i] = sends[i];
+        bench->sends[i].reason = rows_keep(&bench->disk, sends[i].reason);
+        sends[i].unsent = sends[i].type == unsent;
+    }
+    bench->send_count = count;
+    core_clear(bench->core, bench->now_ms);
+}
+
+static void turn(struct bench *bench)
+{
+    turn_but(bench, MSG_TYPES);
+}
+
+static void say(struct bench *bench, uint64_t peer, struct msg msg)
+{
+    core_receive(bench->core, peer, &msg, bench->now_ms);
+}
+
+static void restart(struct bench *bench)
+{
+    core_destroy(&bench->core);
+    bench->core = core_on(bench->experiment, bench->space, &bench->disk, bench->now_ms);
+    turn(bench);
+}
+
+/* The n-th send of that type to that peer in the last turn, or NULL. */
+static const struct core_send *sent(const struct bench *bench, uint64_t peer, enum msg_type type, int n)
+{
+    for (size_t i = 0; i < bench->send_count; i++)
+        if (bench->sends[i].peer == peer && bench->sends[i].type == type && n-- == 0)
+            return &bench->sends[i];
+    return NULL;
+}
+
+static struct msg_lease lease_in(const struct bench *bench, const struct core_send *send)
+{
+    struct msg msg;
+    assert_non_null(send);
+    core_message(bench->core, send, &msg);
+    return msg.lease_;
+}
+
+static struct msg result_msg(const struct msg_lease *lease)
+{
+    struct msg msg = {.type = MSG_RESULT};
+    msg.result_ = result_of(lease);
+    return msg;
+}
+
+static struct msg failure_msg(const struct msg_lease *lease, const char *reason)
+{
+    struct msg msg = {.type = MSG_FAILURE};
+    msg.failure_ = (struct msg_failure){.attempt = lease->attempt, .trial = lease->trial};
+    snprintf(msg.failure_.reason, sizeof msg.failure_.reason, "%s", reason);
+    return msg;
+}
+
+static struct msg holding_msg(int64_t free_slots, int64_t attempt)
+{
+    struct msg msg = request_of(free_slots);
+    msg.request_.holding[msg.request_.holding_count++] = attempt;
+    return msg;
+}
+
+/* Worker `name` with its slots, through this peer; returns its first lease. */
+static struct msg_lease join(struct bench *bench, uint64_t peer, const char *name, int64_t slots)
+{
+    say(bench, peer, hello_of(name, slots));
+    say(bench, peer, request_of(slots));
+    turn(bench);
+    assert_non_null(sent(bench, peer, MSG_WELCOME, 0));
+    return lease_in(bench, sent(bench, peer, MSG_LEASE, 0));
+}
+
+static const struct trial_row *trial_on_disk(const struct bench *bench, int64_t trial)
+{
+    return &bench->disk.trials.items[trial - 1];
+}
+
+static const struct attempt_row *attempt_on_disk(const struct bench *bench, int64_t attempt)
+{
+    for (size_t i = 0; i < bench->disk.attempts.count; i++)
+        if (bench->disk.attempts.items[i].id == attempt)
+            return &bench->disk.attempts.items[i];
+    return NULL;
+}
+
+static int events_on_disk(const struct bench *bench, const char *kind)
+{
+    int count = 0;
+    for (size_t i = 0; i < bench->disk.events.count; i++)
+        count += strcmp(bench->disk.events.items[i].kind, kind) == 0;
+    return count;
+}
+
+static const char *const few[] = {"search.algorithm=random", "search.candidates=6", "search.batch=4", NULL};
+
+static void a_lease_is_on_disk_when_it_is_sent(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 2);
+    assert_non_null(sent(&bench, 1, MSG_LEASE, 1));
+    assert_null(sent(&bench, 1, MSG_LEASE, 2));
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_LEASED);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->state, TRIAL_LEASED);
+    assert_string_equal(lease.activation, "relu(x)");
+    assert_int_equal(lease.seed, trial_seed(7, 0));
+    close_bench(&bench);
+}
+
+static void a_result_is_acknowledged_however_often_it_comes_and_counted_once(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    for (int i = 0; i < 3; i++) {
+        say(&bench, 1, result_msg(&lease));
+        turn(&bench);
+        assert_int_equal(sent(&bench, 1, MSG_ACK, 0)->attempt, lease.attempt);
+    }
+    struct msg_result result = result_of(&lease);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->correct, result.correct);
+    assert_int_equal(bench.disk.workers.items[0].results, 1);
+    assert_int_equal(bench.disk.curves.count, 1);
+    restart(&bench); /* and after a restart too */
+    say(&bench, 5, hello_of("a", 1));
+    say(&bench, 5, result_msg(&lease));
+    turn(&bench);
+    assert_int_equal(sent(&bench, 5, MSG_ACK, 0)->attempt, lease.attempt);
+    close_bench(&bench);
+}
+
+static void a_parked_worker_gets_a_lease_as_soon_as_there_is_one(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=1",
+                                             "search.batch=1", "search.references=relu(x)", NULL});
+    struct msg_lease first = join(&bench, 1, "a", 2); /* the reference and the one candidate */
+    say(&bench, 2, hello_of("b", 1));
+    say(&bench, 2, request_of(1));
+    turn(&bench);
+    assert_null(sent(&bench, 2, MSG_LEASE, 0));
+    say(&bench, 1,
+        (struct msg){.type = MSG_RETURN, .return_ = {.attempt = first.attempt, .trial = first.trial}});
+    turn(&bench);
+    assert_int_equal(sent(&bench, 1, MSG_ACK, 0)->attempt, first.attempt);
+    assert_int_equal(lease_in(&bench, sent(&bench, 2, MSG_LEASE, 0)).trial, first.trial);
+    assert_int_equal(trial_on_disk(&bench, first.trial)->lost, 0);
+    assert_int_equal(attempt_on_disk(&bench, first.attempt)->state, ATTEMPT_RETURNED);
+    close_bench(&bench);
+}
+
+static void a_worker_never_holds_more_leases_than_slots(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    join(&bench, 1, "a", 3);
+    for (int i = 0; i < 5; i++) {
+        say(&bench, 1, request_of(3)); /* it had not heard of its leases when it asked */
+        turn(&bench);
+        assert_null(sent(&bench, 1, MSG_LEASE, 0));
+    }
+    close_bench(&bench);
+}
+
+static void a_silent_worker_loses_its_lease_and_a_late_result_is_taken_all_the_same(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease old = join(&bench, 1, "a", 1);
+    bench.now_ms += bench.experiment->queue.lease_ms;
+    assert_true(core_next_ms(bench.core) <= bench.now_ms);
+    struct msg_lease renewed = join(&bench, 2, "b", 1);
+    assert_int_equal(renewed.trial, old.trial);
+    assert_true(renewed.attempt > old.attempt);
+    assert_int_equal(attempt_on_disk(&bench, old.attempt)->state, ATTEMPT_LAPSED);
+    assert_int_equal(trial_on_disk(&bench, old.trial)->lost, 1);
+
+    say(&bench, 1, result_msg(&old)); /* silent for so long that its connection counts as gone */
+    turn(&bench);
+    assert_non_null(sent(&bench, 1, MSG_WHO, 0));
+    say(&bench, 1, hello_of("a", 1));
+    say(&bench, 1, result_msg(&old));
+    turn(&bench);
+    assert_int_equal(sent(&bench, 1, MSG_ACK, 0)->attempt, old.attempt);
+    assert_int_equal(sent(&bench, 2, MSG_CANCEL, 0)->attempt, renewed.attempt);
+    assert_int_equal(trial_on_disk(&bench, old.trial)->closed_by, old.attempt);
+    assert_int_equal(attempt_on_disk(&bench, renewed.attempt)->state, ATTEMPT_CANCELLED);
+
+    say(&bench, 2, result_msg(&renewed)); /* crossed the CANCEL on the way: the same bits */
+    turn(&bench);
+    assert_int_equal(sent(&bench, 2, MSG_STALE, 0)->attempt, renewed.attempt);
+    assert_int_equal(attempt_on_disk(&bench, renewed.attempt)->state, ATTEMPT_AGREED);
+    assert_int_equal(events_on_disk(&bench, "difference"), 0);
+    close_bench(&bench);
+}
+
+static void two_attempts_that_report_other_bits_make_an_event(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease old = join(&bench, 1, "a", 1);
+    bench.now_ms += bench.experiment->queue.lease_ms;
+    struct msg_lease renewed = join(&bench, 2, "b", 1);
+    say(&bench, 2, result_msg(&renewed));
+    say(&bench, 1, hello_of("a", 1));
+    struct msg other = result_msg(&old);
+    other.result_.validation_loss = nextafter(other.result_.validation_loss, 100);
+    say(&bench, 1, other);
+    say(&bench, 1, other); /* said twice, recorded once */
+    turn(&bench);
+    assert_int_equal(sent(&bench, 1, MSG_STALE, 0)->attempt, old.attempt);
+    assert_int_equal(attempt_on_disk(&bench, old.attempt)->state, ATTEMPT_DIFFERED);
+    assert_int_equal(events_on_disk(&bench, "difference"), 1);
+    assert_int_equal(trial_on_disk(&bench, old.trial)->closed_by, renewed.attempt);
+    close_bench(&bench);
+}
+
+static void a_result_of_an_attempt_that_was_never_leased_to_this_worker_is_stale(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    join(&bench, 2, "b", 1);
+    say(&bench, 2, result_msg(&lease));
+    struct msg_lease unknown = lease;
+    unknown.attempt += 1000;
+    say(&bench, 2, result_msg(&unknown));
+    struct msg_lease other_trial = lease;
+    other_trial.trial += 1;
+    say(&bench, 1, result_msg(&other_trial));
+    turn(&bench);
+    assert_int_equal(sent(&bench, 2, MSG_STALE, 0)->attempt, lease.attempt);
+    assert_int_equal(sent(&bench, 2, MSG_STALE, 1)->attempt, unknown.attempt);
+    assert_int_equal(sent(&bench, 1, MSG_STALE, 0)->attempt, lease.attempt);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->state, TRIAL_LEASED);
+    close_bench(&bench);
+}
+
+static void a_trial_that_is_lost_too_often_has_failed_with_its_reasons(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=2",
+                                             "search.batch=2", "queue.attempts=3", NULL});
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    int64_t trial = lease.trial;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lease.trial, trial);
+        say(&bench, 1, failure_msg(&lease, "out of memory"));
+        say(&bench, 1, failure_msg(&lease, "out of memory")); /* twice: counted once */
+        say(&bench, 1, request_of(1));
+        turn(&bench);
+        assert_int_equal(sent(&bench, 1, MSG_ACK, 0)->attempt, lease.attempt);
+        assert_string_equal(attempt_on_disk(&bench, lease.attempt)->reason, "out of memory");
+        lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0));
+    }
+    assert_int_not_equal(lease.trial, trial); /* the search goes on */
+    assert_int_equal(trial_on_disk(&bench, trial)->state, TRIAL_FAILED);
+    assert_int_equal(trial_on_disk(&bench, trial)->lost, 3);
+    assert_true(bench.disk.candidates.items[0].reward == 0);
+    assert_int_equal(bench.disk.candidates.items[0].seeds, 0);
+    assert_int_equal(events_on_disk(&bench, "failure"), 1);
+    close_bench(&bench);
+}
+
+static void after_a_restart_workers_claim_what_they_run_and_keep_it(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    restart(&bench);
+    say(&bench, 9, request_of(0));
+    turn(&bench);
+    assert_non_null(sent(&bench, 9, MSG_WHO, 0));
+    say(&bench, 9, hello_of("a", 1));
+    say(&bench, 9, holding_msg(0, lease.attempt));
+    bench.now_ms += bench.experiment->queue.lease_ms - 1;
+    say(&bench, 9, (struct msg){.type = MSG_PROGRESS, .progress_ = {.attempt = lease.attempt, .step = 5}});
+    bench.now_ms += bench.experiment->queue.lease_ms - 1;
+    say(&bench, 9, result_msg(&lease));
+    turn(&bench);
+    assert_int_equal(sent(&bench, 9, MSG_ACK, 0)->attempt, lease.attempt);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->closed_by, lease.attempt);
+    assert_int_equal(bench.disk.workers.count, 1);
+    close_bench(&bench);
+}
+
+static void what_nobody_claims_after_a_restart_is_queued_again_and_counts_as_no_loss(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    restart(&bench);
+    bench.now_ms += bench.experiment->queue.lease_ms;
+    struct msg_lease again = join(&bench, 2, "b", 1);
+    assert_int_equal(again.trial, lease.trial);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_UNCLAIMED);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, 0);
+    assert_int_equal(attempt_on_disk(&bench, again.attempt)->id >> 32, 2);
+    close_bench(&bench);
+}
+
+static void a_lease_believed_lost_goes_on_when_its_worker_still_holds_it(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    bench.now_ms += bench.experiment->queue.lease_ms;
+    turn(&bench);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->state, TRIAL_READY);
+    say(&bench, 1, hello_of("a", 1));
+    say(&bench, 1, holding_msg(0, lease.attempt));
+    turn(&bench);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->state, TRIAL_LEASED);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, 0);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_LEASED);
+    close_bench(&bench);
+}
+
+static void what_a_worker_holds_in_vain_is_cancelled(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease old = join(&bench, 1, "a", 1);
+    bench.now_ms += bench.experiment->queue.lease_ms;
+    struct msg_lease renewed = join(&bench, 2, "b", 1);
+    say(&bench, 2, result_msg(&renewed));
+    say(&bench, 1, hello_of("a", 1));
+    say(&bench, 1, holding_msg(0, old.attempt));
+    say(&bench, 1, holding_msg(0, old.attempt + 12345));
+    turn(&bench);
+    assert_int_equal(sent(&bench, 1, MSG_CANCEL, 0)->attempt, old.attempt);
+    assert_int_equal(sent(&bench, 1, MSG_CANCEL, 1)->attempt, old.attempt + 12345);
+    close_bench(&bench);
+}
+
+static void a_lease_that_cannot_be_sent_is_taken_back_at_once(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    say(&bench, 1, hello_of("a", 1));
+    say(&bench, 1, request_of(1));
+    turn_but(&bench, MSG_LEASE);
+    struct msg_lease lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0));
+    struct msg_lease again = join(&bench, 2, "b", 1);
+    assert_int_equal(again.trial, lease.trial);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_RETURNED);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, 0);
+    assert_false(bench.disk.workers.items[0].connected);
+    close_bench(&bench);
+}
+
+static void a_worker_that_does_not_fit_is_told_why(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg old = hello_of("a", 1), bits = hello_of("b", 1), trainer = hello_of("c", 1);
+    old.hello_.version = PROTO_VERSION + 1;
+    bits.hello_.numerics = NUMERICS + 1;
+    snprintf(trainer.hello_.trainer, sizeof trainer.hello_.trainer, "torch");
+    say(&bench, 1, old);
+    say(&bench, 2, bits);
+    turn(&bench);
+    assert_non_null(strstr(sent(&bench, 1, MSG_BYE, 0)->reason, "protocol version 2"));
+    assert_non_null(strstr(sent(&bench, 2, MSG_BYE, 0)->reason, "numerics 2"));
+    assert_false(sent(&bench, 1, MSG_BYE, 0)->finished);
+    assert_int_equal(events_on_disk(&bench, "refusal"), 2);
+    join(&bench, 4, "d", 1); /* pins the trainer and the data set */
+    say(&bench, 3, trainer);
+    turn(&bench);
+    assert_non_null(strstr(sent(&bench, 3, MSG_BYE, 0)->reason, "torch"));
+    close_bench(&bench);
+}
+
+static void a_worker_with_other_data_is_told_so_and_gets_nothing(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    join(&bench, 1, "a", 1);
+    assert_string_equal(bench.disk.experiment.data_hash, DATA_HASH);
+    struct msg request = request_of(1);
+    request.request_.data_hash[0] = 'f';
+    say(&bench, 2, hello_of("b", 1));
+    say(&bench, 2, request);
+    turn(&bench);
+    assert_non_null(strstr(sent(&bench, 2, MSG_BYE, 0)->reason, "content hash"));
+    assert_null(sent(&bench, 2, MSG_LEASE, 0));
+    close_bench(&bench);
+}
+
+static void a_worker_without_its_data_yet_gets_nothing_and_pins_nothing(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg request = request_of(1);
+    request.request_.data_hash[0] = '\0';
+    say(&bench, 2, hello_of("b", 1));
+    say(&bench, 2, request);
+    turn(&bench);
+    assert_null(sent(&bench, 2, MSG_LEASE, 0));
+    assert_string_equal(bench.disk.experiment.data_hash, "");
+    close_bench(&bench);
+}
+
+static void an_impossible_result_counts_as_a_lost_attempt(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    struct msg result = result_msg(&lease);
+    result.result_.correct = result.result_.validation_count + 1;
+    say(&bench, 1, result);
+    turn(&bench);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_FAILED);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, 1);
+    close_bench(&bench);
+}
+
+static void messages_of_a_stranger_are_answered_who(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    say(&bench, 1, request_of(1));
+    say(&bench, 2, (struct msg){.type = MSG_RESULT});
+    say(&bench, 3, (struct msg){.type = MSG_BYE});
+    turn(&bench);
+    assert_non_null(sent(&bench, 1, MSG_WHO, 0));
+    assert_non_null(sent(&bench, 2, MSG_WHO, 0));
+    assert_null(sent(&bench, 3, MSG_WHO, 0));
+    close_bench(&bench);
+}
+
+static void a_worker_that_says_bye_hands_everything_back(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 2);
+    say(&bench, 1, (struct msg){.type = MSG_BYE});
+    turn(&bench);
+    assert_int_equal(bench.disk.counters.leased, 0);
+    assert_int_equal(bench.disk.counters.workers, 0);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, 0);
+    close_bench(&bench);
+}
+
+/* Runs the whole search with one worker and returns when it is finished. */
+static void run_to_the_end(struct bench *bench, int64_t slots)
+{
+    say(bench, 1, hello_of("runner", slots));
+    say(bench, 1, request_of(slots));
+    for (int turns = 0; turns < 10000 && !core_finished(bench->core); turns++) {
+        turn(bench);
+        for (int n = 0; sent(bench, 1, MSG_LEASE, n); n++) {
+            struct msg_lease lease = lease_in(bench, sent(bench, 1, MSG_LEASE, n));
+            say(bench, 1, result_msg(&lease));
+        }
+        say(bench, 1, request_of(slots));
+        bench->now_ms += 10;
+    }
+    assert_non_null(core_finished(bench->core));
+}
+
+static void it_ends_after_the_candidates_it_was_asked_for_and_says_bye(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    run_to_the_end(&bench, 3);
+    assert_string_equal(core_finished(bench.core), "search.candidates reached");
+    assert_string_equal(bench.disk.experiment.finished_because, "search.candidates reached");
+    assert_true(sent(&bench, 1, MSG_BYE, 0)->finished);
+    const struct counters_row *counters = &bench.disk.counters;
+    assert_int_equal(counters->candidates, 6);
+    assert_int_equal(counters->references, 2);
+    assert_int_equal(counters->done + counters->diverged, 8);
+    assert_int_equal(counters->proposals, counters->candidates + counters->duplicates + counters->rejected);
+    for (size_t i = 0; i < bench.disk.proposals.count; i++)
+        assert_false(isnan(bench.disk.proposals.items[i].reward));
+    say(&bench, 7, hello_of("late", 1));
+    turn(&bench);
+    assert_true(sent(&bench, 7, MSG_BYE, 0)->finished);
+    close_bench(&bench);
+}
+
+static void it_ends_after_its_proposals_where_it_repeats_itself(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench,
+               (const char *const[]){"search.algorithm=random", "search.candidates=50", "search.proposals=60",
+                                     "search.batch=4", "space.unary=x, -x", "space.binary=x1+x2", NULL});
+    run_to_the_end(&bench, 1);
+    assert_string_equal(core_finished(bench.core), "search.proposals reached");
+    assert_int_equal(bench.disk.counters.proposals, 60);
+    assert_true(bench.disk.counters.duplicates > 0);
+    close_bench(&bench);
+}
+
+static void the_figures_of_a_candidate_do_not_depend_on_the_order_of_its_results(void **state)
+{
+    (void)state;
+    struct candidate_row first = {0};
+    for (int order = 0; order < 6; order++) {
+        static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+        struct bench bench;
+        open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=2",
+                                                 "search.batch=2", "child.seeds=3", NULL});
+        join(&bench, 1, "a", 3);
+        struct msg_lease leases[3];
+        for (int i = 0; i < 3; i++)
+            leases[i] = lease_in(&bench, sent(&bench, 1, MSG_LEASE, i));
+        assert_int_not_equal(leases[0].seed, leases[1].seed);
+        for (int i = 0; i < 3; i++) {
+            assert_true(isnan(bench.disk.candidates.items[0].reward));
+            struct msg result = result_msg(&leases[orders[order][i]]);
+            result.result_.seconds = 0.1 * (1 + orders[order][i]);
+            say(&bench, 1, result);
+            turn(&bench);
+        }
+        struct candidate_row row = bench.disk.candidates.items[0];
+        assert_int_equal(row.seeds, 3);
+        assert_true(row.reward == row.accuracy_mean);
+        row.activation = NULL;
+        if (order == 0)
+            first = row;
+        assert_memory_equal(&row.accuracy_mean, &first.accuracy_mean, sizeof(double));
+        assert_memory_equal(&row.accuracy_sd, &first.accuracy_sd, sizeof(double));
+        assert_memory_equal(&row.validation_loss_mean, &first.validation_loss_mean, sizeof(double));
+        assert_memory_equal(&row.seconds, &first.seconds, sizeof(double));
+        close_bench(&bench);
+    }
+}
+
+static void a_longer_search_goes_on_where_a_finished_one_ended(void **state)
+{
+    (void)state;
+    struct bench bench, whole;
+    open_bench(&bench, few);
+    run_to_the_end(&bench, 2);
+    struct experiment *longer = experiment_with(
+        (const char *const[]){"search.algorithm=random", "search.candidates=12", "search.batch=4", NULL});
+    experiment_destroy(&bench.experiment);
+    bench.experiment = longer;
+    restart(&bench);
+    assert_null(core_finished(bench.core));
+    run_to_the_end(&bench, 2);
+    open_bench(&whole, (const char *const[]){"search.algorithm=random", "search.candidates=12",
+                                             "search.batch=4", NULL});
+    run_to_the_end(&whole, 5);
+    assert_int_equal(bench.disk.candidates.count, whole.disk.candidates.count);
+    for (size_t i = 0; i < whole.disk.candidates.count; i++)
+        assert_string_equal(bench.disk.candidates.items[i].activation,
+                            whole.disk.candidates.items[i].activation);
+    assert_int_equal(bench.disk.counters.proposals, whole.disk.counters.proposals);
+    close_bench(&bench);
+    close_bench(&whole);
+}
+
+static void rows_that_contradict_each_other_are_refused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct problem problem = {0};
+    struct core *core = NULL;
+    open_bench(&bench, few);
+    join(&bench, 1, "a", 1);
+    struct rows rows = disk_read(&bench.disk);
+    rows.attempts.items[0].state = ATTEMPT_LAPSED; /* but its trial is leased */
+    assert_int_equal(core_new(bench.experiment, bench.space, &rows, 0, &core, &problem), ERR_CORRUPT);
+    rows = disk_read(&bench.disk);
+    rows.search_changed = false;
+    assert_int_equal(core_new(bench.experiment, bench.space, &rows, 0, &core, &problem), ERR_CORRUPT);
+    rows = disk_read(&bench.disk);
+    rows.trials.items[0].candidate = 99;
+    assert_int_equal(core_new(bench.experiment, bench.space, &rows, 0, &core, &problem), ERR_CORRUPT);
+    assert_null(core);
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lease_is_on_disk_when_it_is_sent),
+        cmocka_unit_test(a_result_is_acknowledged_however_often_it_comes_and_counted_once),
+        cmocka_unit_test(a_parked_worker_gets_a_lease_as_soon_as_there_is_one),
+        cmocka_unit_test(a_worker_never_holds_more_leases_than_slots),
+        cmocka_unit_test(a_silent_worker_loses_its_lease_and_a_late_result_is_taken_all_the_same),
+        cmocka_unit_test(two_attempts_that_report_other_bits_make_an_event),
+        cmocka_unit_test(a_result_of_an_attempt_that_was_never_leased_to_this_worker_is_stale),
+        cmocka_unit_test(a_trial_that_is_lost_too_often_has_failed_with_its_reasons),
+        cmocka_unit_test(after_a_restart_workers_claim_what_they_run_and_keep_it),
+        cmocka_unit_test(what_nobody_claims_after_a_restart_is_queued_again_and_counts_as_no_loss),
+        cmocka_unit_test(a_lease_believed_lost_goes_on_when_its_worker_still_holds_it),
+        cmocka_unit_test(what_a_worker_holds_in_vain_is_cancelled),
+        cmocka_unit_test(a_lease_that_cannot_be_sent_is_taken_back_at_once),
+        cmocka_unit_test(a_worker_that_does_not_fit_is_told_why),
+        cmocka_unit_test(a_worker_with_other_data_is_told_so_and_gets_nothing),
+        cmocka_unit_test(a_worker_without_its_data_yet_gets_nothing_and_pins_nothing),
+        cmocka_unit_test(an_impossible_result_counts_as_a_lost_attempt),
+        cmocka_unit_test(messages_of_a_stranger_are_answered_who),
+        cmocka_unit_test(a_worker_that_says_bye_hands_everything_back),
+        cmocka_unit_test(it_ends_after_the_candidates_it_was_asked_for_and_says_bye),
+        cmocka_unit_test(it_ends_after_its_proposals_where_it_repeats_itself),
+        cmocka_unit_test(the_figures_of_a_candidate_do_not_depend_on_the_order_of_its_results),
+        cmocka_unit_test(a_longer_search_goes_on_where_a_finished_one_ended),
+        cmocka_unit_test(rows_that_contradict_each_other_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
