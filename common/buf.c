@@ -87,6 +87,13 @@ void buf_put_f64(struct buf *buf, double value)
     buf_put_u64(buf, bits);
 }
 
+void buf_put_f64s(struct buf *buf, const double *values, size_t count)
+{
+    buf_reserve(buf, count * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        buf_put_f64(buf, values[i]);
+}
+
 struct cursor cursor_of(const void *data, size_t size)
 {
     return (struct cursor){.data = data, .size = size};
@@ -132,6 +139,12 @@ double cursor_take_f64(struct cursor *cursor)
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
+}
+
+void cursor_take_f64s(struct cursor *cursor, double *ret_values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ret_values[i] = cursor_take_f64(cursor);
 }
 
 bool cursor_done(const struct cursor *cursor)

@@ -26,6 +26,7 @@ const char *buf_text(const struct buf *buf);
 void buf_put_u32(struct buf *buf, uint32_t value);
 void buf_put_u64(struct buf *buf, uint64_t value);
 void buf_put_f64(struct buf *buf, double value);
+void buf_put_f64s(struct buf *buf, const double *values, size_t count);
 
 /* A reader over bytes that it does not own. A take_ past the end returns 0 and sets `failed`, so that a caller takes all it
  * expects and asks once at the end. */
@@ -41,6 +42,7 @@ bool cursor_take(struct cursor *cursor, void *ret, size_t size);
 uint32_t cursor_take_u32(struct cursor *cursor);
 uint64_t cursor_take_u64(struct cursor *cursor);
 double cursor_take_f64(struct cursor *cursor);
+void cursor_take_f64s(struct cursor *cursor, double *ret_values, size_t count);
 /* True when nothing failed and nothing is left. */
 bool cursor_done(const struct cursor *cursor);
 

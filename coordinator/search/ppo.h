@@ -1,0 +1,29 @@
+/* ppo: the loss of proximal policy optimisation (arXiv:1707.06347, eq. 7) with an entropy bonus, and its
+ * gradient.
+ *
+ * For sequence n, token t, with ratio r = π(token) / π_old(token) and advantage A of the whole sequence:
+ *   loss = −mean over n of Σ over t of [ min(r·A, clip(r, 1−ε, 1+ε)·A) + entropy_weight · H(π at t) ]
+ * Ratios and clipping are per token. A token with one choice adds nothing that moves.
+ */
+#ifndef COORDINATOR_SEARCH_PPO_H
+#define COORDINATOR_SEARCH_PPO_H
+
+#include "coordinator/search/controller.h"
+
+struct ppo_batch {
+    size_t size;
+    uint16_t *tokens;              /* size × steps */
+    const double *log_probability; /* size × steps: of each token under the policy that drew it */
+    const double *advantage;       /* size */
+};
+
+struct ppo_settings {
+    double clip, entropy_weight;
+};
+
+/* The loss; gradient[controller->count] is overwritten with its gradient. *ret_entropy: mean over sequences
+ * and over tokens with more than one choice, in nats. The batch may be larger than the pass. */
+double ppo_gradient(const struct controller *controller, struct pass *pass, const struct ppo_batch *batch,
+                    const struct ppo_settings *settings, double *gradient, double *ret_entropy);
+
+#endif
