@@ -87,7 +87,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 .SECONDARY:
 
 check: all $(UNIT) ## build and run the unit tests (NAME=pattern picks some)
-	@BUILD=$(B) scripts/run-tests $(if $(NAME),$(filter %$(NAME)%,$(UNIT)),$(UNIT))
+	@BUILD=$(B) scripts/run-tests $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
 e2e: all ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(wildcard tests/e2e/*.sh))
 bench: all $(BENCH) ## run the benchmarks
