@@ -157,7 +157,7 @@ void core_advance(struct core *core, int64_t now_ms)
 {
     core_set_now(core, now_ms);
     expire(core);
-    core->more_to_propose =
+    core->more_to_do =
         propose_fill(&core->propose, (size_t)core->workers.wanting + READY_STOCK, PROPOSALS_PER_TURN);
     serve(core);
     finish_if_done(core);
@@ -167,7 +167,7 @@ void core_advance(struct core *core, int64_t now_ms)
 
 int64_t core_next_ms(const struct core *core)
 {
-    if (core->more_to_propose)
+    if (core->more_to_do)
         return core->now_ms;
     int64_t next_ms = lease_next_ms(&core->leases), heard_ms = 0;
     if (workers_most_silent(&core->workers, &heard_ms) != 0 &&
@@ -253,6 +253,7 @@ void core_clear(struct core *core, int64_t now_ms)
         const struct core_send *item = &core->sends[i];
         if (!item->unsent)
             continue;
+        core->more_to_do = true;
         if (item->type == MSG_LEASE && lease_find(&core->leases, item->attempt))
             core_lose_lease(core, item->attempt, ATTEMPT_RETURNED, "could not be sent");
         int64_t worker = workers_at(&core->workers, item->peer);

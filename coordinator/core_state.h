@@ -22,7 +22,7 @@ struct core {
     struct leases leases;
     struct workers workers;
     struct propose propose;
-    bool more_to_propose;
+    bool more_to_do;
     struct core_send *sends;
     size_t send_count, send_capacity;
 };

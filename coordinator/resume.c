@@ -1,0 +1,62 @@
+#include "coordinator/resume.h"
+
+#include "common/numerics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Limits: 0 means none, which is more than any. */
+static bool at_least(int64_t now, int64_t before)
+{
+    return now == 0 || (before != 0 && now >= before);
+}
+
+/* True where the old experiment, with the limits of the new one, is the new one, and neither limit is
+ * smaller. */
+static bool only_grown(const char *old_text, const struct experiment *experiment, const char *text)
+{
+    struct experiment *old = NULL;
+    struct problem ignored;
+    if (experiment_parse("the database", old_text, NULL, 0, &old, &ignored) != 0)
+        return false;
+    bool grown = at_least(experiment->search.candidates, old->search.candidates) &&
+                 at_least(experiment->search.proposals, old->search.proposals);
+    old->search.candidates = experiment->search.candidates;
+    old->search.proposals = experiment->search.proposals;
+    char *limits_taken_over = experiment_text(old);
+    grown = grown && strcmp(limits_taken_over, text) == 0;
+    free(limits_taken_over);
+    experiment_destroy(&old);
+    return grown;
+}
+
+int resume_check(const struct experiment_row *row, const struct experiment *experiment, bool *ret_grown,
+                 struct problem *problem)
+{
+    if (row->numerics != NUMERICS)
+        return problem_set(
+            problem, ERR_VERSION,
+            "the database was begun under numerics %lld, this actsearch computes under numerics %d, so "
+            "results "
+            "would differ in bits: go on with the release that began it, or begin a new database",
+            (long long)row->numerics, NUMERICS);
+    char *text = experiment_text(experiment);
+    int err = 0;
+    bool grown = false;
+    if (strcmp(row->text, text) != 0) {
+        grown = only_grown(row->text, experiment, text);
+        if (!grown) {
+            char *difference = experiment_difference(row->text, text);
+            err = problem_set(
+                problem, ERR_CONFLICT,
+                "the database belongs to another experiment (search.candidates and search.proposals may "
+                "grow, all else must stay):\n%s",
+                difference);
+            free(difference);
+        }
+    }
+    free(text);
+    if (!err)
+        *ret_grown = grown;
+    return err;
+}

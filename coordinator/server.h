@@ -1,0 +1,37 @@
+/* server: the shell around the core: a ROUTER socket, the clock, and the turn that receives, commits and
+ * sends.
+ *
+ * Invariants
+ * 1. Nothing is sent before what it promises is committed; where a commit fails, nothing is sent and the
+ * server ends.
+ * 2. Sending never blocks: a message to a peer that is gone or does not read is marked unsent.
+ * 3. What comes in is bounded: bytes of a frame, frames of a message, messages of a turn. A bad one is
+ * counted and answered by nothing; it is logged at most once a minute for each of 1,024 groups of peers.
+ * 4. The socket chooses the routing ids (5 bytes), so that no peer can take another's.
+ */
+#ifndef COORDINATOR_SERVER_H
+#define COORDINATOR_SERVER_H
+
+#include "coordinator/core.h"
+
+struct server;
+
+/* Binds. ERR_INPUT (no endpoint, or one that others can reach without `insecure`), ERR_BUSY (in use), ERR_IO.
+ * Takes SIGINT and SIGTERM for itself from here on; call it before any other thread is started. */
+int server_new(const char *endpoint, bool insecure, struct server **ret_server, struct problem *problem);
+void server_destroy(struct server **server);
+/* The address as it was bound (the port where "*" was asked for). Borrowed. */
+const char *server_endpoint(const struct server *server);
+
+/* Makes rows durable: 0 once they are, else an error with *problem filled. */
+typedef int server_commit(void *context, const struct rows *rows, struct problem *problem);
+
+/* Runs until the experiment is finished (0), a signal comes (ERR_STOPPED; workers are told nothing and keep
+ * trying to come back), or a commit or the socket fails. */
+int server_run(struct server *server, struct core *core, server_commit *commit, void *context,
+               struct problem *problem);
+
+/* Unix time in ms, which never goes back while the program runs. */
+int64_t server_now_ms(const struct server *server);
+
+#endif
