@@ -1,0 +1,346 @@
+/* Promises of the controller's search: what it learns, and that its course hangs on the seed and the rewards
+ * alone. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/hash.h"
+#include "common/matrix.h"
+#include "coordinator/search/search.h"
+
+#include "tests/unit/search_fixture.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A reward with a known optimum: the share of the sequence's tokens that are 1 (0 where the token has no
+ * choice). */
+static double reward_of(const struct space *space, const uint16_t *tokens)
+{
+    int right = 0, choosable = 0;
+    for (int at = 0; at < space_tokens(space); at++) {
+        choosable += space_choices(space, at) > 1;
+        right += space_choices(space, at) > 1 && tokens[at] == 1;
+    }
+    return (double)right / choosable;
+}
+
+static struct buf state_of(const struct search *search)
+{
+    struct buf buf = {0};
+    search_save(search, &buf);
+    return buf;
+}
+
+static void assert_same_state(const struct search *a, const struct search *b)
+{
+    struct buf of_a = state_of(a), of_b = state_of(b);
+    assert_int_equal(of_a.size, of_b.size);
+    assert_memory_equal(of_a.data, of_b.data, of_a.size);
+    buf_release(&of_a);
+    buf_release(&of_b);
+}
+
+/* Proposes and rewards a whole batch, in the order of `order` (NULL: as proposed); returns the mean reward.
+ */
+static double run_batch(struct search *search, const struct space *space, size_t size, const uint32_t *order)
+{
+    struct proposal proposal[64];
+    double sum = 0;
+    assert_true(size <= 64);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
+    for (size_t i = 0; i < size; i++) {
+        const struct proposal *p = &proposal[order ? order[i] : i];
+        sum += reward_of(space, p->tokens);
+        search_report(search, p->number, reward_of(space, p->tokens));
+    }
+    return sum / (double)size;
+}
+
+static void the_state_does_not_depend_on_the_order_of_the_reports(void **state)
+{
+    (void)state;
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 1);
+    struct search *a = search_new(&experiment, space), *b = search_new(&experiment, space);
+    struct rng rng = rng_seed(1, "order", 0);
+    for (int round = 0; round < 5; round++) {
+        uint32_t order[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+        rng_shuffle(&rng, order, 8);
+        run_batch(a, space, 8, NULL);
+        run_batch(b, space, 8, order);
+        assert_same_state(a, b);
+    }
+    search_destroy(&a);
+    search_destroy(&b);
+    space_destroy(&space);
+}
+
+static void a_batch_waits_for_its_last_reward(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 1);
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposal;
+    for (uint64_t version = 0; version < 3; version++) {
+        for (uint64_t i = 0; i < 8; i++) {
+            assert_int_equal(search_next(search, &proposal), SEARCH_PROPOSED);
+            assert_int_equal(proposal.number, version * 8 + i);
+            assert_int_equal(proposal.policy_version, version);
+        }
+        for (uint64_t i = 0; i < 8; i++) {
+            assert_int_equal(search_next(search, &proposal), SEARCH_WAIT);
+            assert_int_equal(search_status(search).policy_version, version);
+            search_report(search, version * 8 + 7 - i, 0.5);
+        }
+    }
+    assert_int_equal(search_status(search).policy_version, 3);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void a_state_saved_at_any_moment_of_a_batch_goes_on_bit_for_bit(void **state)
+{
+    (void)state;
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    experiment.rl.layers = 2;
+    struct search *a = search_new(&experiment, space);
+    struct proposal proposal, open[8];
+    for (int moment = 0; moment < 32;
+         moment++) { /* two batches, saved before each proposal and each report */
+        struct search *b = search_new(&experiment, space);
+        struct buf saved = state_of(a);
+        assert_int_equal(search_load(b, saved.data, saved.size), 0);
+        buf_release(&saved);
+        assert_same_state(a, b);
+        if (moment % 16 < 8) {
+            assert_int_equal(search_next(a, &proposal), SEARCH_PROPOSED);
+            assert_int_equal(search_next(b, &open[moment % 16]), SEARCH_PROPOSED);
+            assert_memory_equal(proposal.tokens, open[moment % 16].tokens, sizeof proposal.tokens);
+            assert_true(proposal.log_probability == open[moment % 16].log_probability);
+        } else {
+            const struct proposal *p = &open[15 - moment % 16];
+            search_report(a, p->number, reward_of(space, p->tokens));
+            search_report(b, p->number, reward_of(space, p->tokens));
+        }
+        assert_same_state(a, b);
+        search_destroy(&a);
+        a = b;
+    }
+    assert_int_equal(search_status(a).policy_version, 2);
+    search_destroy(&a);
+    space_destroy(&space);
+}
+
+static void a_damaged_state_of_a_controller_is_refused(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposal;
+    run_batch(search, space, 8, NULL);
+    for (int i = 0; i < 3; i++)
+        search_next(search, &proposal);
+    struct buf saved = state_of(search);
+    for (size_t size = 0; size < saved.size; size += 97)
+        assert_int_equal(load_fresh(&experiment, space, saved.data, size), ERR_CORRUPT);
+    for (size_t at = 0; at < saved.size; at += 89) {
+        saved.data[at] ^= 0x10;
+        assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+        saved.data[at] ^= 0x10;
+    }
+    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), 0);
+    experiment.rl.hidden++;
+    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+    buf_release(&saved);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+/* Sets the eight bytes at `at` and mends the hash, as somebody would who forges a state. */
+static int load_forged(const struct experiment *experiment, const struct space *space,
+                       const struct buf *saved, size_t at, uint64_t value)
+{
+    struct buf forged = {0};
+    buf_put(&forged, saved->data, at);
+    buf_put_u64(&forged, value);
+    buf_put(&forged, saved->data + at + 8, saved->size - 8 - (at + 8));
+    buf_put_u64(&forged, hash64(forged.data, forged.size));
+    int err = load_fresh(experiment, space, forged.data, forged.size);
+    buf_release(&forged);
+    return err;
+}
+
+static void a_forged_state_with_a_right_hash_is_read_within_bounds(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposal;
+    run_batch(search, space, 8, NULL);
+    for (int i = 0; i < 3; i++)
+        search_next(search, &proposal);
+    struct buf saved = state_of(search);
+    static const uint64_t values[] = {0, 1, 2, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(0x7ff8000000000000)};
+    enum { HEADER = 120, BATCH = 8 * (5 * (4 + 8) + 8) + 8 };
+    for (size_t at = 0; at < saved.size - 16; at += at < HEADER || at > saved.size - BATCH - 64 ? 4 : 1003)
+        for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+            load_forged(&experiment, space, &saved, at, values[i]);
+    assert_int_equal(load_forged(&experiment, space, &saved, 8, 0), ERR_CORRUPT); /* identity */
+    assert_int_equal(load_forged(&experiment, space, &saved, 16, 9),
+                     ERR_CORRUPT); /* proposals: fewer than handed out */
+    assert_int_equal(load_forged(&experiment, space, &saved, 24, UINT64_MAX),
+                     ERR_CORRUPT); /* open proposals */
+    buf_release(&saved);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void a_reward_with_a_known_optimum_is_learnt_and_entropy_falls(void **state)
+{
+    (void)state;
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    experiment.search.batch = 20;
+    struct search *search = search_new(&experiment, space);
+    double first = run_batch(search, space, 20, NULL), last = 0;
+    struct search_status at_first = search_status(search);
+    for (int i = 0; i < 150; i++)
+        last = run_batch(search, space, 20, NULL);
+    struct search_status at_last = search_status(search);
+    assert_true(first < 0.6);
+    assert_true(last > 0.9);
+    assert_true(at_first.entropy > 1.0 && at_last.entropy < 0.5 * at_first.entropy);
+    assert_true(fabs(at_last.baseline - last) < 0.1);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void rewards_that_are_all_equal_teach_nothing(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    experiment.rl.entropy = 0;
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposal[8], again;
+    for (int i = 0; i < 8; i++)
+        search_next(search, &proposal[i]);
+    for (int i = 0; i < 8; i++)
+        search_report(search, (uint64_t)i, 0);
+    for (int i = 0; i < 2000;
+         i++) { /* the policy is still that of the start: the same tokens, the same probability */
+        search_next(search, &again);
+        if (memcmp(again.tokens, proposal[0].tokens, sizeof again.tokens) == 0)
+            assert_true(again.log_probability == proposal[0].log_probability);
+        search_report(search, again.number, 0);
+        for (int j = 1; j < 8; j++) {
+            search_next(search, &again);
+            search_report(search, again.number, 0);
+        }
+    }
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void the_log_probability_is_that_of_the_whole_sequence(void **state)
+{
+    (void)state;
+    struct space *space = space_of(1, "x", "x1+x2, x1*x2"); /* one token with two choices */
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 3);
+    struct search *search = search_new(&experiment, space);
+    double of_choice[2] = {0, 0};
+    for (int i = 0; i < 8; i++) {
+        struct proposal proposal;
+        search_next(search, &proposal);
+        of_choice[proposal.tokens[TOKEN_BINARY]] = proposal.log_probability;
+    }
+    assert_true(of_choice[0] < 0 && of_choice[1] < 0);
+    assert_true(fabs(exp(of_choice[0]) + exp(of_choice[1]) - 1) < 1e-12);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void a_space_without_a_choice_is_proposed_with_probability_one(void **state)
+{
+    (void)state;
+    struct space *space = space_of(1, "x", "x1+x2");
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 3);
+    struct search *search = search_new(&experiment, space);
+    for (int i = 0; i < 24; i++) {
+        struct proposal proposal;
+        assert_int_equal(search_next(search, &proposal), SEARCH_PROPOSED);
+        assert_true(proposal.log_probability == 0);
+        search_report(search, proposal.number, 0.1 * (i % 8));
+    }
+    assert_true(search_status(search).entropy == 0);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void every_unit_up_to_the_most_is_proposed_within_its_choices(void **state)
+{
+    (void)state;
+    struct space *space = small_space(SPACE_MAX_UNITS);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 3);
+    struct search *search = search_new(&experiment, space);
+    for (int i = 0; i < 80; i++) {
+        struct proposal proposal;
+        assert_int_equal(search_next(search, &proposal), SEARCH_PROPOSED);
+        for (int at = 0; at < space_tokens(space); at++)
+            assert_true(proposal.tokens[at] < space_choices(space, at));
+        search_report(search, proposal.number, reward_of(space, proposal.tokens));
+    }
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void a_batch_larger_than_one_pass_is_learnt_from(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 3);
+    experiment.search.batch = 150;
+    struct search *search = search_new(&experiment, space);
+    double sum[2] = {0};
+    for (int batch = 0; batch < 40; batch++) {
+        struct proposal proposal[150];
+        for (int i = 0; i < 150; i++)
+            assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
+        for (int i = 0; i < 150; i++) {
+            sum[batch >= 20] += reward_of(space, proposal[i].tokens);
+            search_report(search, proposal[i].number, reward_of(space, proposal[i].tokens));
+        }
+    }
+    assert_int_equal(search_status(search).policy_version, 40);
+    assert_true(sum[1] > 1.2 * sum[0]);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    matrix_fix_core(argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_state_does_not_depend_on_the_order_of_the_reports),
+        cmocka_unit_test(a_batch_waits_for_its_last_reward),
+        cmocka_unit_test(a_state_saved_at_any_moment_of_a_batch_goes_on_bit_for_bit),
+        cmocka_unit_test(a_damaged_state_of_a_controller_is_refused),
+        cmocka_unit_test(a_forged_state_with_a_right_hash_is_read_within_bounds),
+        cmocka_unit_test(a_reward_with_a_known_optimum_is_learnt_and_entropy_falls),
+        cmocka_unit_test(rewards_that_are_all_equal_teach_nothing),
+        cmocka_unit_test(the_log_probability_is_that_of_the_whole_sequence),
+        cmocka_unit_test(a_space_without_a_choice_is_proposed_with_probability_one),
+        cmocka_unit_test(every_unit_up_to_the_most_is_proposed_within_its_choices),
+        cmocka_unit_test(a_batch_larger_than_one_pass_is_learnt_from),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
