@@ -17,7 +17,8 @@
 struct server;
 
 /* Binds. ERR_INPUT (no endpoint, or one that others can reach without `insecure`), ERR_BUSY (in use), ERR_IO.
- * Takes SIGINT and SIGTERM for itself from here on; call it before any other thread is started. */
+ * Takes SIGINT and SIGTERM for itself from here on; call it while
+ * there is one thread (matrix_fix_core keeps OpenBLAS from starting its own). */
 int server_new(const char *endpoint, bool insecure, struct server **ret_server, struct problem *problem);
 void server_destroy(struct server **server);
 /* The address as it was bound (the port where "*" was asked for). Borrowed. */

@@ -414,20 +414,20 @@ static void a_network_that_drops_doubles_and_reorders_changes_nothing(void **sta
     (void)state;
     check_weather("network",
                   (struct weather){.drop = 100, .twice = 100, .delay_ms = 2000, .reconnect = 5, .unsent = 20},
-                  100);
+                  60);
 }
 
 static void workers_that_crash_and_fall_silent_change_nothing(void **state)
 {
     (void)state;
     check_weather("workers",
-                  (struct weather){.worker_crash = 8, .silence = 5, .reconnect = 10, .delay_ms = 100}, 100);
+                  (struct weather){.worker_crash = 8, .silence = 5, .reconnect = 10, .delay_ms = 100}, 60);
 }
 
 static void a_coordinator_that_is_killed_at_any_point_changes_nothing(void **state)
 {
     (void)state;
-    check_weather("coordinator", (struct weather){.coordinator_crash = 20, .delay_ms = 100}, 100);
+    check_weather("coordinator", (struct weather){.coordinator_crash = 20, .delay_ms = 100}, 60);
 }
 
 static void everything_at_once_changes_nothing(void **state)
@@ -442,7 +442,7 @@ static void everything_at_once_changes_nothing(void **state)
                                    .reconnect = 5,
                                    .unsent = 10,
                                    .delay_ms = 1500},
-                  150);
+                  100);
 }
 
 int main(void)

@@ -1,0 +1,80 @@
+#include "common/numerics.h"
+#include "coordinator/resume.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* The answer for a database begun with `before`, and an experiment with `now` (each one override). */
+static int check(const char *before, const char *now, bool *ret_grown, struct problem *problem)
+{
+    static const char ini[] = "[search]\nalgorithm = random\ncandidates = 10\n";
+    struct experiment *old = NULL, *new = NULL;
+    assert_int_equal(experiment_parse("old", ini, &before, 1, &old, problem), 0);
+    assert_int_equal(experiment_parse("new", ini, &now, 1, &new, problem), 0);
+    char *text = experiment_text(old);
+    struct experiment_row row = {.text = text, .numerics = NUMERICS};
+    int err = resume_check(&row, new, ret_grown, problem);
+    free(text);
+    experiment_destroy(&old);
+    experiment_destroy(&new);
+    return err;
+}
+
+static void the_same_experiment_goes_on(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    bool grown = true;
+    assert_int_equal(check("child.steps=20", "child.steps=20", &grown, &problem), 0);
+    assert_false(grown);
+    assert_int_equal(check("queue.lease=20s", "queue.lease=30s", &grown, &problem), 0); /* operational */
+    assert_false(grown);
+}
+
+static void a_search_may_grow_but_not_shrink(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    bool grown = false;
+    assert_int_equal(check("search.candidates=10", "search.candidates=20", &grown, &problem), 0);
+    assert_true(grown);
+    assert_int_equal(check("search.candidates=20", "search.candidates=10", &grown, &problem), ERR_CONFLICT);
+}
+
+static void a_changed_experiment_is_refused_with_the_difference(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    bool grown = false;
+    assert_int_equal(check("child.steps=20", "child.steps=30", &grown, &problem), ERR_CONFLICT);
+    assert_non_null(strstr(problem.text, "child.steps: 20 -> 30"));
+}
+
+static void other_numerics_are_refused(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    struct experiment *experiment = NULL;
+    const char *override = "search.candidates=1";
+    assert_int_equal(experiment_parse("a", "", &override, 1, &experiment, &problem), 0);
+    struct experiment_row row = {.text = "", .numerics = NUMERICS + 1};
+    bool grown = false;
+    assert_int_equal(resume_check(&row, experiment, &grown, &problem), ERR_VERSION);
+    experiment_destroy(&experiment);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_experiment_goes_on),
+        cmocka_unit_test(a_search_may_grow_but_not_shrink),
+        cmocka_unit_test(a_changed_experiment_is_refused_with_the_difference),
+        cmocka_unit_test(other_numerics_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
