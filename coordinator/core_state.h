@@ -23,6 +23,7 @@ struct core {
     struct workers workers;
     struct propose propose;
     bool more_to_do;
+    int64_t refusals_since_ms, refusals_noted; /* of the present minute */
     struct core_send *sends;
     size_t send_count, send_capacity;
 };

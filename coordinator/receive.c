@@ -38,6 +38,18 @@ static bool refusal(const struct core *core, const struct msg_hello *hello, char
     return true;
 }
 
+/* A worker that is started again and again would fill the disk with its refusals. */
+static void note_refusal(struct core *core, const char *host, int64_t pid, const char *reason)
+{
+    enum { REFUSALS_A_MINUTE = 10, MINUTE_MS = 60 * 1000 };
+    if (core->now_ms - core->refusals_since_ms >= MINUTE_MS) {
+        core->refusals_since_ms = core->now_ms;
+        core->refusals_noted = 0;
+    }
+    if (core->refusals_noted++ < REFUSALS_A_MINUTE)
+        core_note(core, "refusal", "worker on %s, process %" PRId64 ": %s", host, pid, reason);
+}
+
 static void on_hello(struct core *core, uint64_t peer, const struct msg_hello *hello)
 {
     char reason[480];
@@ -46,11 +58,15 @@ static void on_hello(struct core *core, uint64_t peer, const struct msg_hello *h
         return;
     }
     if (refusal(core, hello, reason, sizeof reason)) {
-        core_note(core, "refusal", "worker on %s, process %" PRId64 ": %s", hello->host, hello->pid, reason);
+        note_refusal(core, hello->host, hello->pid, reason);
         core_send_bye(core, peer, false, reason);
         return;
     }
+    size_t known = core->kept.workers.count;
     workers_hello(&core->workers, peer, hello, core->now_ms);
+    if (core->kept.workers.count > known)
+        core_note(core, "worker", "worker on %s joined: %" PRId64 " slots, %s kernels, %s", hello->host,
+                  hello->slots, hello->kernels, hello->cpu);
     core_send_to(core, peer, MSG_WELCOME, 0);
 }
 
@@ -106,7 +122,7 @@ static bool pin(struct core *core, uint64_t peer, int64_t worker, const char *da
                  row->trainer, experiment->trainer);
     else
         return true;
-    core_note(core, "refusal", "worker on %s, process %" PRId64 ": %s", row->host, row->pid, reason);
+    note_refusal(core, row->host, row->pid, reason);
     core_send_bye(core, peer, false, reason);
     leave(core, worker);
     return false;

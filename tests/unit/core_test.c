@@ -432,6 +432,25 @@ static void a_worker_that_does_not_fit_is_told_why(void **state)
     close_bench(&bench);
 }
 
+static void a_worker_that_is_refused_again_and_again_does_not_fill_the_disk(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg old = hello_of("a", 1);
+    old.hello_.version = PROTO_VERSION + 1;
+    for (int minute = 0; minute < 2; minute++) {
+        for (int i = 0; i < 100; i++) {
+            say(&bench, 1, old);
+            turn(&bench);
+            assert_non_null(sent(&bench, 1, MSG_BYE, 0)); /* it is told each time */
+        }
+        assert_int_equal(events_on_disk(&bench, "refusal"), 10 * (minute + 1));
+        bench.now_ms += 60000;
+    }
+    close_bench(&bench);
+}
+
 static void a_worker_with_other_data_is_told_so_and_gets_nothing(void **state)
 {
     (void)state;
@@ -659,6 +678,7 @@ int main(void)
         cmocka_unit_test(what_a_worker_holds_in_vain_is_cancelled),
         cmocka_unit_test(a_lease_that_cannot_be_sent_is_taken_back_at_once),
         cmocka_unit_test(a_worker_that_does_not_fit_is_told_why),
+        cmocka_unit_test(a_worker_that_is_refused_again_and_again_does_not_fill_the_disk),
         cmocka_unit_test(a_worker_with_other_data_is_told_so_and_gets_nothing),
         cmocka_unit_test(a_worker_without_its_data_yet_gets_nothing_and_pins_nothing),
         cmocka_unit_test(an_impossible_result_counts_as_a_lost_attempt),
