@@ -142,7 +142,7 @@ static struct expr *ordered(const struct expr *expr, const struct colours *colou
         int arity = op_rows[node.op].arity;
         for (int k = 0; k < arity; k++)
             node.operand[k] = number[node.operand[k]];
-        if (op_rows[node.op].properties == PROPERTY_COMMUTATIVE &&
+        if (op_rows[node.op].property == PROPERTY_COMMUTATIVE &&
             !in_order(&ordering, node.op, node.operand[0], node.operand[1])) {
             int32_t first = node.operand[0];
             node.operand[0] = node.operand[1];
@@ -200,7 +200,7 @@ static void refine_once(const struct expr *expr, struct colours *colours, uint64
         uint64_t below[2] = {0, 0};
         for (int k = 0; k < op_rows[node->op].arity; k++)
             below[k] = shape[node->operand[k]];
-        if (op_rows[node->op].properties == PROPERTY_COMMUTATIVE && below[0] > below[1]) {
+        if (op_rows[node->op].property == PROPERTY_COMMUTATIVE && below[0] > below[1]) {
             uint64_t first = below[0];
             below[0] = below[1];
             below[1] = first;
@@ -213,7 +213,7 @@ static void refine_once(const struct expr *expr, struct colours *colours, uint64
         const struct node *node = &expr->nodes[i];
         if (node->op == OP_BETA)
             colours->of[node->index] = mix(old.of[node->index], around[i]);
-        bool commutative = op_rows[node->op].properties == PROPERTY_COMMUTATIVE;
+        bool commutative = op_rows[node->op].property == PROPERTY_COMMUTATIVE;
         for (int k = 0; k < op_rows[node->op].arity; k++)
             around[node->operand[k]] += mix(mix(around[i], shape[i]), commutative ? 0 : (uint64_t)k + 1);
     }

@@ -1,12 +1,14 @@
 /* expr: scalar functions of x, constants and trainable per-channel parameters b0, b1, …
  *
- * An expression is an immutable value. Its nodes stand in one array in which operands come before the nodes that use them; equal
- * subtrees are one node. Parameters are numbered without gaps; each has an initial value, part of the expression's identity.
+ * An expression is an immutable value. Its nodes stand in one array in which operands come before the nodes
+ * that use them; equal subtrees are one node. Parameters are numbered without gaps; each has an initial
+ * value, part of the expression's identity.
  *
  * Grammar (docs/expressions.md):  sum := product (('+'|'-') product)* ; product := unary (('*'|'/') unary)* ;
- * unary := '-' unary | power ; power := atom ('^' ['-'] integer)? ; atom := number | 'x' | 'b' digits? | name '(' sum {',' sum} ')' | '(' sum ')' ;
- * text := sum (';' 'b' digits? '=' ['-'] number)*
- * `b` is b0; −x^2 is −(x²); sinc(0) = 1; relu′(0) = abs′(0) = 0; max′ and min′ at a tie are half of each; max and min pass NaN on.
+ * unary := '-' unary | power ; power := atom ('^' ['-'] integer)? ; atom := number | 'x' | 'b' digits? | name
+ * '(' sum {',' sum} ')' | '(' sum ')' ; text := sum (';' 'b' digits? '=' ['-'] number)* `b` is b0; −x^2 is
+ * −(x²); sinc(0) = 1; relu′(0) = abs′(0) = 0; max′ and min′ at a tie are half of each; max and min pass NaN
+ * on.
  */
 #ifndef COMMON_EXPR_EXPR_H
 #define COMMON_EXPR_EXPR_H
@@ -25,9 +27,11 @@ enum {
 
 struct expr;
 
-/* Parses an activation string. ERR_INPUT with problem->column (from 1) and what was expected; ERR_LIMIT past a bound above. */
+/* Parses an activation string. ERR_INPUT with problem->column (from 1) and what was expected; ERR_LIMIT past
+ * a bound above. */
 int expr_parse(const char *text, struct expr **ret_expr, struct problem *problem);
-/* "text\n    ^ expected …": the problem of expr_parse with the string and a caret under the column. malloc'd. */
+/* "text\n    ^ expected …": the problem of expr_parse with the string and a caret under the column. malloc'd.
+ */
 char *expr_problem_text(const char *text, const struct problem *problem);
 
 struct expr *expr_copy(const struct expr *expr);
@@ -38,8 +42,8 @@ void expr_destroy(struct expr **expr);
 char *expr_print(const struct expr *expr);
 bool expr_equal(const struct expr *a, const struct expr *b);
 
-/* The canonical form (DESIGN 4.1): commutative arguments ordered, finite constants folded, β renumbered in order of appearance;
- * nothing that floating point does not allow. Idempotent. */
+/* The canonical form (DESIGN 4.1): commutative arguments ordered, finite constants folded, β renumbered in
+ * order of appearance; nothing that floating point does not allow. Idempotent. */
 struct expr *expr_canon(const struct expr *expr);
 
 int expr_betas(const struct expr *expr);
@@ -51,20 +55,23 @@ struct expr *expr_derivative(const struct expr *expr, int wrt);
 
 /* The value in double precision. beta: betas values. */
 double expr_eval(const struct expr *expr, double x, const double *beta);
-/* The value, and in *ret_dx and ret_dbeta[betas] the derivatives, by the numeric derivatives of the table (reverse mode). */
-double expr_eval_gradient(const struct expr *expr, double x, const double *beta, double *ret_dx, double *ret_dbeta);
+/* The value, and in *ret_dx and ret_dbeta[betas] the derivatives, by the numeric derivatives of the table
+ * (reverse mode). */
+double expr_eval_gradient(const struct expr *expr, double x, const double *beta, double *ret_dx,
+                          double *ret_dbeta);
 
-/* For common/space.c: an expression from a template, with x, x1, x2 replaced. `names`/`values` are `count` pairs; each b of the
- * template becomes beta number beta_base + its own number, with initial value beta_init where the template gives none. */
+/* For common/space.c: an expression from a template, with x, x1, x2 replaced. `names`/`values` are `count`
+ * pairs; each b of the template becomes beta number beta_base + its own number, with initial value beta_init
+ * where the template gives none. */
 struct expr_binding {
     const char *name; /* "x", "x1", "x2" */
     const struct expr *value;
 };
-int expr_template_parse(const char *text, const char *const *names, int name_count, struct expr **ret_template,
-                        struct problem *problem);
+int expr_template_parse(const char *text, const char *const *names, int name_count,
+                        struct expr **ret_template, struct problem *problem);
 /* ERR_LIMIT where the result would pass a bound. */
-int expr_template_apply(const struct expr *pattern, const struct expr_binding *bindings, int binding_count, int beta_base,
-                        double beta_init, struct expr **ret_expr);
+int expr_template_apply(const struct expr *pattern, const struct expr_binding *bindings, int binding_count,
+                        int beta_base, double beta_init, struct expr **ret_expr);
 
 /* Functions that have a name of their own (relu, swish, gelu, …; `expr --known`). */
 struct expr_known {

@@ -9,7 +9,9 @@ const struct op_row op_rows[OPS] = {
     [OP_X] = {.name = "x"},
     [OP_BETA] = {.name = "b"},
 #define OP(id, name, arity, syntax, properties, value, slope_a, slope_b, text_a, text_b, meaning)            \
-    [OP_##id] = {name, arity, SYNTAX_##syntax, PROPERTY_##properties, {text_a, text_b}, meaning},
+    [OP_##id] =                                                                                              \
+        {name,   arity, SYNTAX_##syntax, PROPERTY_##properties, {text_a, text_b}, {#slope_a, #slope_b},      \
+         meaning},
 #include "common/expr/ops.def"
 #undef OP
 };
@@ -192,5 +194,5 @@ double expr_beta_init(const struct expr *expr, int beta)
 
 bool node_is_flat(const struct node *node)
 {
-    return op_rows[node->op].properties == PROPERTY_FLAT || (node->op == OP_POWER && node->index == 0);
+    return op_rows[node->op].property == PROPERTY_FLAT || (node->op == OP_POWER && node->index == 0);
 }

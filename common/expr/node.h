@@ -24,14 +24,15 @@ enum op {
 };
 
 enum syntax { SYNTAX_LEAF, SYNTAX_SUM, SYNTAX_PRODUCT, SYNTAX_SIGN, SYNTAX_POWER, SYNTAX_CALL };
-enum { PROPERTY_PLAIN = 0, PROPERTY_COMMUTATIVE = 1, PROPERTY_FLAT = 2 };
+enum property { PROPERTY_PLAIN, PROPERTY_COMMUTATIVE, PROPERTY_FLAT, PROPERTY_SHARED };
 
 struct op_row {
     const char *name;
     int arity;
     enum syntax syntax;
-    int properties;
+    enum property property;
     const char *slope_text[2];
+    const char *slope_formula[2]; /* as in ops.def, for asking what it uses */
     const char *meaning;
 };
 /* A row for each enum op; the leaves have arity 0. */

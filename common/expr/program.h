@@ -1,8 +1,9 @@
 /* program: an expression compiled for tiles of floats that stay in L1.
  *
- * Compiled once per layer: equal subexpressions are computed once, constants are folded. A program is immutable and can be run by
- * many threads. Data are rows of 16 lanes; a lane is a channel (layout …16c), so each β has 16 values, one per lane.
- * All SIMD paths give the same bits.
+ * Compiled once per layer: equal subexpressions are computed once, constants are folded. A program is
+ * immutable and can be run by many threads. Data are rows of 16 lanes; a lane is a channel (layout …16c), so
+ * each β has 16 values, one per lane. All SIMD paths give the same bits. Numerics: every value is a float;
+ * numbers are folded in double and then rounded.
  */
 #ifndef COMMON_EXPR_PROGRAM_H
 #define COMMON_EXPR_PROGRAM_H
@@ -19,9 +20,9 @@ int program_betas(const struct program *program);
 /* y = f(x).  x, y: rows × 16, 64-byte aligned, may be the same; beta: betas × 16. */
 void program_forward(const struct program *program, const float *x, const float *beta, float *y, size_t rows);
 
-/* dx = dy · f′(x), and dbeta[betas × 16] += Σ over rows of dy · ∂f/∂β, row after row in order.
- * x, dy, dx: rows × 16; dx may be dy. */
-void program_backward(const struct program *program, const float *x, const float *beta, const float *dy, float *dx,
-                      float *dbeta, size_t rows);
+/* dx = dy · f′(x), and dbeta[betas × 16] += Σ over rows of dy · ∂f/∂β: the sum starts at 0, goes row after
+ * row in order, and is added to dbeta at the end. x, dy, dx: rows × 16; dx may be dy. */
+void program_backward(const struct program *program, const float *x, const float *beta, const float *dy,
+                      float *dx, float *dbeta, size_t rows);
 
 #endif

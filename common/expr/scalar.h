@@ -51,7 +51,7 @@ static inline double scalar_step(double a)
 
 static inline double scalar_relu(double a)
 {
-    return a <= 0 ? 0.0 : a;
+    return a < 0 ? 0.0 : a;
 }
 
 /* The slope of max(a, b) in a. */
