@@ -1,0 +1,249 @@
+#include "cli/ranking.h"
+
+#include "cli/table.h"
+#include "common/expr/expr.h"
+#include "common/json.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+const char *known_name(const char *activation)
+{
+    for (int i = 0; i < expr_known_count; i++) {
+        struct problem problem;
+        struct expr *known = NULL;
+        if (expr_parse(expr_known[i].text, &known, &problem))
+            continue;
+        struct expr *canonical = expr_canon(known);
+        char *text = expr_print(canonical);
+        bool same = strcmp(text, activation) == 0;
+        free(text);
+        expr_destroy(&canonical);
+        expr_destroy(&known);
+        if (same)
+            return expr_known[i].name;
+    }
+    return NULL;
+}
+
+/* ---- for people ---------------------------------------------------------------------------------------- */
+
+struct table_context {
+    struct table *table;
+    int64_t limit;
+    int64_t shown, rows;
+    int64_t last_rank; /* of the row printed last */
+};
+
+static void put_count(char text[32], int64_t count)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)count), at = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-')
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+}
+
+/* Empty where it is not known. */
+static void measure_cell(struct table *table, double value, const char *unit, int decimals)
+{
+    if (isfinite(value))
+        table_cell(table, "%.*f %s", decimals, value, unit);
+    else
+        table_cell(table, "%s", "");
+}
+
+static bool table_visit(void *context, const struct ranking_row *row)
+{
+    struct table_context *list = context;
+    list->rows++;
+    bool within = list->limit == 0 || list->shown < list->limit;
+    if (!within && !row->reference)
+        return true;
+    if (row->rank > list->last_rank + 1) {
+        table_row(list->table);
+        table_cell(list->table, "…");
+    }
+    list->shown += within;
+    list->last_rank = row->rank;
+
+    char parameters[32];
+    put_count(parameters, row->parameters);
+    const char *name = known_name(row->activation);
+    table_row(list->table);
+    table_cell(list->table, "%lld", (long long)row->rank);
+    table_cell(list->table, "%.2f %%", 100 * row->accuracy_mean);
+    if (isnan(row->accuracy_sd))
+        table_cell(list->table, "%s", "");
+    else
+        table_cell(list->table, "± %.2f", 100 * row->accuracy_sd);
+    table_cell(list->table, "%lld", (long long)row->seeds);
+    table_cell(list->table, "%lld", (long long)row->steps);
+    table_cell(list->table, "%s", parameters);
+    measure_cell(list->table, row->seconds, "s", 1);
+    measure_cell(list->table, row->cost_ns, "ns", 2);
+    table_cell(list->table, "%s", row->activation);
+    if (name || row->reference)
+        table_cell(list->table, "%s%s%s%s", row->reference ? "<- " : "", name ? name : "",
+                   name && row->reference ? ", " : "", row->reference ? "reference" : "");
+    return true;
+}
+
+static int print_table(struct store_reader *reader, const struct ranking_options *options, FILE *out,
+                       struct problem *problem)
+{
+    struct table_context list = {.table = table_new("rrlrrrrrll"), .limit = options->limit};
+    static const char *const header[] = {"rank",       "accuracy", "± sd",   "seeds",      "steps",
+                                         "parameters", "time",     "f + f'", "activation", ""};
+    table_row(list.table);
+    for (size_t i = 0; i < sizeof header / sizeof *header; i++)
+        table_cell(list.table, "%s", header[i]);
+    int err = store_ranking(reader, 0, table_visit, &list, problem);
+    if (!err && list.rows == 0)
+        fputs("No function has a rank yet.\n", out);
+    else if (!err) {
+        table_print(list.table, out);
+        if (list.limit && list.rows > list.limit)
+            fprintf(out, "%lld functions have a rank; -n 0 shows all.\n", (long long)list.rows);
+    }
+    table_destroy(&list.table);
+    return err;
+}
+
+/* ---- for programs -------------------------------------------------------------------------------------- */
+
+/* The columns of the view `ranking`, in its order. A row begins with the columns that are `stable`. */
+static const struct column {
+    const char *name;
+    enum { COLUMN_INT, COLUMN_REAL, COLUMN_TEXT } kind;
+    size_t offset;
+    bool stable;
+} columns[] = {
+    {"rank", COLUMN_INT, offsetof(struct ranking_row, rank), true},
+    {"activation", COLUMN_TEXT, offsetof(struct ranking_row, activation), true},
+    {"accuracy_mean", COLUMN_REAL, offsetof(struct ranking_row, accuracy_mean), true},
+    {"accuracy_sd", COLUMN_REAL, offsetof(struct ranking_row, accuracy_sd), true},
+    {"seeds", COLUMN_INT, offsetof(struct ranking_row, seeds), true},
+    {"trials", COLUMN_INT, offsetof(struct ranking_row, trials), true},
+    {"steps", COLUMN_INT, offsetof(struct ranking_row, steps), true},
+    {"parameters", COLUMN_INT, offsetof(struct ranking_row, parameters), true},
+    {"seconds", COLUMN_REAL, offsetof(struct ranking_row, seconds), false},
+    {"cost_ns", COLUMN_REAL, offsetof(struct ranking_row, cost_ns), false},
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+struct list_context {
+    const struct ranking_options *options;
+    FILE *out;
+    struct json json;
+};
+
+static const void *column_of(const struct ranking_row *row, const struct column *column)
+{
+    return (const char *)row + column->offset;
+}
+
+static void json_column(struct json *json, const struct column *column, const struct ranking_row *row)
+{
+    const void *value = column_of(row, column);
+    switch (column->kind) {
+    case COLUMN_INT:
+        json_int(json, column->name, *(const int64_t *)value);
+        break;
+    case COLUMN_REAL:
+        json_real(json, column->name, *(const double *)value);
+        break;
+    case COLUMN_TEXT:
+        json_text(json, column->name, *(const char *const *)value);
+        break;
+    }
+}
+
+static bool json_visit(void *context, const struct ranking_row *row)
+{
+    struct list_context *list = context;
+    json_object(&list->json, NULL);
+    for (int i = 0; i < COLUMNS; i++)
+        if (columns[i].stable || !list->options->stable)
+            json_column(&list->json, &columns[i], row);
+    json_end(&list->json);
+    return true;
+}
+
+/* A real that is not there is an empty field. A text is quoted in CSV; activation strings hold no quotes,
+ * tabs or line breaks. */
+static void text_column(const struct list_context *list, const struct column *column,
+                        const struct ranking_row *row)
+{
+    const void *value = column_of(row, column);
+    char real[REAL_TEXT];
+    switch (column->kind) {
+    case COLUMN_INT:
+        fprintf(list->out, "%lld", (long long)*(const int64_t *)value);
+        break;
+    case COLUMN_REAL:
+        if (isfinite(*(const double *)value)) {
+            real_text(*(const double *)value, real);
+            fputs(real, list->out);
+        }
+        break;
+    case COLUMN_TEXT:
+        if (list->options->format == RANKING_CSV)
+            fprintf(list->out, "\"%s\"", *(const char *const *)value);
+        else
+            fputs(*(const char *const *)value, list->out);
+        break;
+    }
+}
+
+static bool text_visit(void *context, const struct ranking_row *row)
+{
+    const struct list_context *list = context;
+    const char *separator = list->options->format == RANKING_CSV ? "," : "\t";
+    for (int i = 0, written = 0; i < COLUMNS; i++) {
+        if (!columns[i].stable && list->options->stable)
+            continue;
+        if (written++)
+            fputs(separator, list->out);
+        if (row)
+            text_column(list, &columns[i], row);
+        else
+            fputs(columns[i].name, list->out);
+    }
+    fputc('\n', list->out);
+    return true;
+}
+
+static int print_list(struct store_reader *reader, const struct ranking_options *options, FILE *out,
+                      struct problem *problem)
+{
+    struct list_context list = {.options = options, .out = out};
+    int err;
+    if (options->format == RANKING_JSON) {
+        json_array(&list.json, NULL);
+        err = store_ranking(reader, options->limit, json_visit, &list, problem);
+        json_end(&list.json);
+        if (!err)
+            fprintf(out, "%s\n", buf_text(&list.json.out));
+        buf_release(&list.json.out);
+    } else {
+        text_visit(&list, NULL); /* the names of the columns */
+        err = store_ranking(reader, options->limit, text_visit, &list, problem);
+    }
+    return err;
+}
+
+int ranking_print(struct store_reader *reader, const struct ranking_options *options, FILE *out,
+                  struct problem *problem)
+{
+    if (options->format == RANKING_TABLE)
+        return print_table(reader, options, out, problem);
+    return print_list(reader, options, out, problem);
+}

@@ -1,0 +1,98 @@
+#include "cli/table.h"
+
+#include "common/err.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+    char *cells[TABLE_MAX_COLUMNS];
+    int count;
+};
+
+struct table {
+    char alignment[TABLE_MAX_COLUMNS + 1];
+    int columns;
+    struct row *rows;
+    size_t count, capacity;
+};
+
+struct table *table_new(const char *alignment)
+{
+    assert(strlen(alignment) <= TABLE_MAX_COLUMNS);
+    struct table *table = xcalloc(1, sizeof *table);
+    strcpy(table->alignment, alignment);
+    table->columns = (int)strlen(alignment);
+    return table;
+}
+
+void table_destroy(struct table **table)
+{
+    if (!*table)
+        return;
+    for (size_t i = 0; i < (*table)->count; i++)
+        for (int c = 0; c < (*table)->rows[i].count; c++)
+            free((*table)->rows[i].cells[c]);
+    free((*table)->rows);
+    free(*table);
+    *table = NULL;
+}
+
+void table_row(struct table *table)
+{
+    if (table->count == table->capacity) {
+        table->capacity = table->capacity ? 2 * table->capacity : 16;
+        table->rows = xrealloc(table->rows, table->capacity, sizeof *table->rows);
+    }
+    table->rows[table->count++] = (struct row){.count = 0};
+}
+
+void table_cell(struct table *table, const char *format, ...)
+{
+    assert(table->count > 0);
+    struct row *row = &table->rows[table->count - 1];
+    assert(row->count < table->columns);
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        abort();
+    va_end(arguments);
+    row->cells[row->count++] = text;
+}
+
+int text_width(const char *text)
+{
+    int width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes of UTF-8 do not count */
+    return width;
+}
+
+void table_print(const struct table *table, FILE *out)
+{
+    int width[TABLE_MAX_COLUMNS] = {0};
+    for (size_t i = 0; i < table->count; i++)
+        for (int c = 0; c < table->rows[i].count; c++) {
+            int w = text_width(table->rows[i].cells[c]);
+            if (w > width[c])
+                width[c] = w;
+        }
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        int last = row->count;
+        while (last > 0 && row->cells[last - 1][0] == '\0')
+            last--;
+        for (int c = 0; c < last; c++) {
+            int padding = width[c] - text_width(row->cells[c]);
+            const char *gap = c > 0 ? "  " : "";
+            if (table->alignment[c] == 'r')
+                fprintf(out, "%s%*s%s", gap, padding, "", row->cells[c]);
+            else
+                fprintf(out, "%s%s%*s", gap, row->cells[c], c + 1 < last ? padding : 0, "");
+        }
+        fputc('\n', out);
+    }
+}
