@@ -1,17 +1,18 @@
-/* search_synthetic: how many proposals each algorithm needs to find x·σ(b·x) in the paper's one-unit space,
- * without training.
+/* search_synthetic: how many proposals each algorithm needs to find x·σ(b·x) in the paper's one-unit
+ * space, without training.
  *
- * Reward: 1 / (1 + RMS distance to x·σ(b·x) on the fingerprint grid, b at its initial value), 0 where the
- * function is rejected. Found: the proposal's fingerprint is that of x·σ(b·x). Prints, per algorithm, the
- * runs that found it and the quartiles of the proposals (a run that did not counts as infinite), and the cost
- * of one proposal with its share of the update.
+ * The reward is that of tests/synthetic_reward.h. Prints, for each algorithm, the runs that found the
+ * function, the quartiles of the proposals that it took (a run without success counts as infinite), and the
+ * time of one proposal with its share of the update.
  *
- *   search_synthetic [seeds=20] [limit=5000] [SETTING=VALUE …]      SETTING: batch, or a key of [rl];
- * algorithm=NAME picks one
+ *   search_synthetic [SETTING=VALUE …]
+ *
+ * SETTING: seeds (20), limit (5000), algorithm (all), batch, or a key of [rl].
  */
-#include "common/expr/fingerprint.h"
 #include "common/matrix.h"
 #include "coordinator/search/search.h"
+
+#include "tests/synthetic_reward.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,9 +22,7 @@
 
 struct bench {
     struct space *space;
-    size_t strings;
-    double *reward; /* strings */
-    bool *target;   /* strings: is it the function? */
+    struct synthetic synthetic;
     int64_t seeds, limit;
     struct experiment experiment; /* a copy: its texts belong to the parsed one */
 };
@@ -44,69 +43,6 @@ static double now_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static struct expr *parse(const char *text)
-{
-    struct expr *expr;
-    struct problem problem = {0};
-    if (expr_parse(text, &expr, &problem) != 0) {
-        fprintf(stderr, "%s: %s\n", text, problem.text);
-        exit(1);
-    }
-    return expr;
-}
-
-static double values_at(const struct expr *expr, double x)
-{
-    double beta[EXPR_MAX_BETAS];
-    for (int i = 0; i < expr_betas(expr); i++)
-        beta[i] = expr_beta_init(expr, i);
-    return expr_eval(expr, x, beta);
-}
-
-static double reward_of(const struct expr *expr, const struct expr *target)
-{
-    double square = 0;
-    for (int i = 0; i < FINGERPRINT_POINTS; i++) {
-        double x = fingerprint_grid()[i], distance = values_at(expr, x) - values_at(target, x);
-        square += distance * distance;
-    }
-    return 1 / (1 + sqrt(square / FINGERPRINT_POINTS));
-}
-
-static void fill_rewards(struct bench *bench)
-{
-    bool exact;
-    double approximate;
-    bench->strings = space_strings(bench->space, &exact, &approximate);
-    bench->reward = xcalloc(bench->strings, sizeof *bench->reward);
-    bench->target = xcalloc(bench->strings, sizeof *bench->target);
-    struct expr *target = parse("x*sigmoid(b*x)");
-    enum verdict verdict;
-    struct hash wanted = fingerprint_of(target, &verdict);
-    for (size_t i = 0; i < bench->strings; i++) {
-        uint16_t tokens[SPACE_MAX_TOKENS];
-        struct expr *expr;
-        space_unrank(bench->space, i, tokens);
-        if (space_expr(bench->space, tokens, &expr) != 0)
-            continue;
-        struct hash found = fingerprint_of(expr, &verdict);
-        if (verdict == VERDICT_USABLE) {
-            bench->reward[i] = reward_of(expr, target);
-            bench->target[i] = memcmp(&found, &wanted, sizeof found) == 0;
-        }
-        expr_destroy(&expr);
-    }
-    expr_destroy(&target);
-}
-
-static size_t rank_of(const struct space *space, const uint16_t *tokens)
-{
-    size_t rank = 0;
-    for (int at = 0; at < space_tokens(space); at++)
-        rank = rank * (size_t)space_choices(space, at) + tokens[at];
-    return rank;
-}
-
 /* Proposals until the function is found; INFINITY where the limit comes first. */
 static double run(const struct bench *bench, uint64_t seed, uint64_t *proposals)
 {
@@ -120,9 +56,9 @@ static double run(const struct bench *bench, uint64_t seed, uint64_t *proposals)
         enum search_answer answer = search_next(search, &proposal);
         if (answer == SEARCH_DONE)
             break;
-        size_t rank = rank_of(bench->space, proposal.tokens);
-        reward[open++] = bench->reward[rank];
-        if (bench->target[rank])
+        size_t rank = synthetic_rank(&bench->synthetic, proposal.tokens);
+        reward[open++] = bench->synthetic.reward[rank];
+        if (bench->synthetic.target[rank])
             found = (double)(i + 1);
         for (size_t j = 0; j < batch && open == batch; j++)
             search_report(search, proposal.number + 1 - batch + j, reward[j]);
@@ -227,12 +163,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", problem.text);
         return 1;
     }
-    fill_rewards(&bench);
+    bench.synthetic = synthetic_new(bench.space);
     size_t targets = 0;
-    for (size_t i = 0; i < bench.strings; i++)
-        targets += bench.target[i];
-    printf("%zu strings, %zu of them x*sigmoid(b*x); at most %lld proposals\n", bench.strings, targets,
-           (long long)bench.limit);
+    for (size_t i = 0; i < bench.synthetic.strings; i++)
+        targets += bench.synthetic.target[i];
+    printf("%zu strings, %zu of them x*sigmoid(b*x); at most %lld proposals\n", bench.synthetic.strings,
+           targets, (long long)bench.limit);
     printf("%-11s %-12s %8s %8s %8s %8s %12s\n", "algorithm", "found", "25 %", "median", "75 %", "most",
            "ms/proposal");
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
@@ -241,8 +177,7 @@ int main(int argc, char **argv)
         bench.experiment.search.algorithm = algorithms[i].algorithm;
         measure(&bench, algorithms[i].name);
     }
-    free(bench.reward);
-    free(bench.target);
+    synthetic_release(&bench.synthetic);
     space_destroy(&bench.space);
     experiment_destroy(&defaults);
     return 0;
