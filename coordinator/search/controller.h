@@ -1,6 +1,6 @@
-/* controller: the policy over token sequences. A step per token: the embedding of the token chosen before (a
- * start embedding at first) goes through the LSTM, and the head of the token's kind gives the logits of the
- * choices (arXiv:1709... see docs/search.md).
+/* controller: the policy over token sequences. A step for each token: the embedding of the token chosen before
+ * (a start embedding at first) goes through the LSTM, and the head of the token's kind gives the logits of its
+ * choices (after Zoph and Le, arXiv:1611.01578, section 3).
  *
  * Invariants: tokens of one kind share embeddings and a head in all units; of a head's outputs only the first
  * choices(step) count, so that a token with a single choice has probability 1 and no gradient. All parameters
@@ -13,7 +13,7 @@
 #include "common/space.h"
 #include "coordinator/search/lstm.h"
 
-enum { TOKEN_KINDS = SPACE_TOKENS_PER_UNIT, CONTROLLER_MAX_LAYERS = 8 };
+enum { TOKEN_KINDS = SPACE_TOKENS_PER_UNIT };
 
 /* A run of parameters within the block. */
 struct parameter_group {
