@@ -142,7 +142,7 @@ static void on_request(struct core *core, uint64_t peer, int64_t worker, const s
     int64_t wanting = request->free < room ? request->free : room;
     if (request->data_hash[0] == '\0' || wanting < 0)
         wanting = 0;
-    workers_want(&core->workers, worker, wanting);
+    workers_want(&core->workers, worker, wanting, core->now_ms);
 }
 
 /* The outcome that a RESULT reports; NULL in *ret_reason, or why it cannot be one. */
@@ -249,9 +249,10 @@ static void on_failure(struct core *core, uint64_t peer, int64_t worker, const s
         core_send_to(core, peer, MSG_STALE, failure->attempt);
         return;
     }
-    if (lease_find(&core->leases, failure->attempt))
+    if (lease_find(&core->leases, failure->attempt)) {
         core_lose_lease(core, failure->attempt, ATTEMPT_FAILED, failure->reason);
-    else if (row->state == ATTEMPT_LAPSED) /* counted already; now we know why */
+        workers_count_failure(&core->workers, worker, core->experiment->queue.heartbeat_ms, core->now_ms);
+    } else if (row->state == ATTEMPT_LAPSED) /* counted already; now we know why */
         ledger_end_attempt(&core->ledger, failure->attempt, ATTEMPT_FAILED, failure->reason, core->now_ms);
     core_send_to(core, peer, MSG_ACK, failure->attempt);
 }

@@ -199,10 +199,12 @@ static void line_append(struct workers *workers, uint32_t worker)
     workers->items[worker].in_line = true;
 }
 
-void workers_want(struct workers *workers, int64_t worker, int64_t wanting)
+void workers_want(struct workers *workers, int64_t worker, int64_t wanting, int64_t now_ms)
 {
     struct worker *item = &workers->items[worker];
     assert(item->peer != 0 && wanting >= 0);
+    if (now_ms < item->rests_until_ms)
+        wanting = 0;
     workers->wanting += wanting - item->wanting;
     item->wanting = wanting;
     if (wanting > 0 && !item->in_line)
@@ -230,6 +232,7 @@ int64_t workers_next(struct workers *workers)
 void workers_count_result(struct workers *workers, int64_t worker)
 {
     row_of(workers, worker)->results++;
+    workers->items[worker].failures = 0;
     touch_row(workers, worker);
 }
 
@@ -237,6 +240,17 @@ void workers_count_lost(struct workers *workers, int64_t worker, int change)
 {
     row_of(workers, worker)->lost += change;
     touch_row(workers, worker);
+}
+
+void workers_count_failure(struct workers *workers, int64_t worker, int64_t rest_ms, int64_t now_ms)
+{
+    struct worker *item = &workers->items[worker];
+    if (++item->failures < 2)
+        return;
+    int64_t doubled = item->failures - 2 < 6 ? item->failures - 2 : 6;
+    item->rests_until_ms = now_ms + (rest_ms << doubled);
+    if (item->peer != 0)
+        workers_want(workers, worker, 0, now_ms);
 }
 
 void workers_write(struct workers *workers, struct rows *changes)

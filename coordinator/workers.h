@@ -8,6 +8,8 @@
  * 2. Connected workers stand in a list in the order in which they were last heard, so that only the head can
  *    have been silent for too long.
  * 3. A worker waits in the line at most once, and only while it is connected and wants trials.
+ * 4. A worker on which one trial after the other fails rests between them, for longer each time: a broken
+ *    host must not use up the attempts of a whole search.
  */
 #ifndef COORDINATOR_WORKERS_H
 #define COORDINATOR_WORKERS_H
@@ -21,6 +23,8 @@ struct worker {
     int64_t wanting; /* trials that it would take now */
     int64_t heard_ms;
     uint32_t before, after; /* neighbours in the order of hearing; 0: none */
+    int64_t failures;       /* since its last result */
+    int64_t rests_until_ms; /* it gets no work before */
     bool in_line;
     bool changed; /* its row is to be written */
 };
@@ -55,14 +59,17 @@ void workers_disconnect(struct workers *workers, int64_t worker);
 /* The connected worker that was heard longest ago, 0 where there is none; when that was in *ret_heard_ms. */
 int64_t workers_most_silent(const struct workers *workers, int64_t *ret_heard_ms);
 
-/* Puts it in the line for `wanting` trials (or takes it out, with 0). */
-void workers_want(struct workers *workers, int64_t worker, int64_t wanting);
+/* Puts it in the line for `wanting` trials (or takes it out, with 0). One that rests does not get in; it asks
+ * again. */
+void workers_want(struct workers *workers, int64_t worker, int64_t wanting, int64_t now_ms);
 /* Takes the first of the line for one trial; it stands at the end of the line then if it wants more. 0: none.
  */
 int64_t workers_next(struct workers *workers);
 
 void workers_count_result(struct workers *workers, int64_t worker);
 void workers_count_lost(struct workers *workers, int64_t worker, int change);
+/* A trainer failed on it. From the second time in a row on it rests: 1, 2, 4, … 64 times `rest_ms`. */
+void workers_count_failure(struct workers *workers, int64_t worker, int64_t rest_ms, int64_t now_ms);
 /* Appends the rows that changed. */
 void workers_write(struct workers *workers, struct rows *changes);
 

@@ -302,6 +302,7 @@ static void a_trial_that_is_lost_too_often_has_failed_with_its_reasons(void **st
         assert_int_equal(lease.trial, trial);
         say(&bench, 1, failure_msg(&lease, "out of memory"));
         say(&bench, 1, failure_msg(&lease, "out of memory")); /* twice: counted once */
+        bench.now_ms += bench.experiment->queue.heartbeat_ms * 2;
         say(&bench, 1, request_of(1));
         turn(&bench);
         assert_int_equal(sent(&bench, 1, MSG_ACK, 0)->attempt, lease.attempt);
@@ -314,6 +315,42 @@ static void a_trial_that_is_lost_too_often_has_failed_with_its_reasons(void **st
     assert_true(bench.disk.candidates.items[0].reward == 0);
     assert_int_equal(bench.disk.candidates.items[0].seeds, 0);
     assert_int_equal(events_on_disk(&bench, "failure"), 1);
+    close_bench(&bench);
+}
+
+static void a_worker_on_which_everything_fails_rests_and_others_go_on(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    int64_t rest_ms = bench.experiment->queue.heartbeat_ms;
+    for (int failures = 1; failures <= 4; failures++) {
+        say(&bench, 1, failure_msg(&lease, "out of memory"));
+        say(&bench, 1, request_of(1));
+        turn(&bench);
+        if (failures > 1) {
+            assert_null(sent(&bench, 1, MSG_LEASE, 0));
+            bench.now_ms += rest_ms - 1;
+            say(&bench, 1, request_of(1));
+            turn(&bench);
+            assert_null(sent(&bench, 1, MSG_LEASE, 0));
+            bench.now_ms += 1;
+            say(&bench, 1, request_of(1));
+            turn(&bench);
+            rest_ms *= 2;
+        }
+        lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0));
+    }
+    say(&bench, 1, result_msg(&lease)); /* it works again */
+    turn(&bench);
+    say(&bench, 1, request_of(1));
+    turn(&bench);
+    lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0));
+    say(&bench, 1, failure_msg(&lease, "once"));
+    say(&bench, 1, request_of(1));
+    turn(&bench);
+    assert_non_null(sent(&bench, 1, MSG_LEASE, 0));
     close_bench(&bench);
 }
 
@@ -672,6 +709,7 @@ int main(void)
         cmocka_unit_test(two_attempts_that_report_other_bits_make_an_event),
         cmocka_unit_test(a_result_of_an_attempt_that_was_never_leased_to_this_worker_is_stale),
         cmocka_unit_test(a_trial_that_is_lost_too_often_has_failed_with_its_reasons),
+        cmocka_unit_test(a_worker_on_which_everything_fails_rests_and_others_go_on),
         cmocka_unit_test(after_a_restart_workers_claim_what_they_run_and_keep_it),
         cmocka_unit_test(what_nobody_claims_after_a_restart_is_queued_again_and_counts_as_no_loss),
         cmocka_unit_test(a_lease_believed_lost_goes_on_when_its_worker_still_holds_it),
