@@ -4,11 +4,15 @@
  * that use them; equal subtrees are one node. Parameters are numbered without gaps; each has an initial
  * value, part of the expression's identity.
  *
- * Grammar (docs/expressions.md):  sum := product (('+'|'-') product)* ; product := unary (('*'|'/') unary)* ;
- * unary := '-' unary | power ; power := atom ('^' ['-'] integer)? ; atom := number | 'x' | 'b' digits? | name
- * '(' sum {',' sum} ')' | '(' sum ')' ; text := sum (';' 'b' digits? '=' ['-'] number)* `b` is b0; −x^2 is
- * −(x²); sinc(0) = 1; relu′(0) = abs′(0) = 0; max′ and min′ at a tie are half of each; max and min pass NaN
- * on.
+ * Grammar (docs/expressions.md):
+ *   text    := sum (';' 'b' digits? '=' ['-'] number)*
+ *   sum     := product (('+'|'-') product)*
+ *   product := unary (('*'|'/') unary)*
+ *   unary   := '-' unary | power
+ *   power   := atom ('^' ['-'] integer)?
+ *   atom    := number | 'x' | 'b' digits? | name '(' sum {',' sum} ')' | '(' sum ')'
+ * `b` is b0; −x^2 is −(x²); sinc(0) = 1; relu′(0) = abs′(0) = 0; max′ and min′ at a tie are half of each; max
+ * and min pass NaN on.
  */
 #ifndef COMMON_EXPR_EXPR_H
 #define COMMON_EXPR_EXPR_H
@@ -30,8 +34,8 @@ struct expr;
 /* Parses an activation string. ERR_INPUT with problem->column (from 1) and what was expected; ERR_LIMIT past
  * a bound above. */
 int expr_parse(const char *text, struct expr **ret_expr, struct problem *problem);
-/* "text\n    ^ expected …": the problem of expr_parse with the string and a caret under the column. malloc'd.
- */
+/* "text\n    ^ expected …": the problem of expr_parse with the string and a caret under the column.
+ * malloc'd. */
 char *expr_problem_text(const char *text, const struct problem *problem);
 
 struct expr *expr_copy(const struct expr *expr);
