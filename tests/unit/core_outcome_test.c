@@ -1,0 +1,148 @@
+/* What a whole search ends in, and what it goes on from. */
+#include "tests/unit/core_bench.h"
+
+/* Runs the whole search with one worker and returns when it is finished. */
+static void run_to_the_end(struct bench *bench, int64_t slots)
+{
+    say(bench, 1, hello_of("runner", slots));
+    say(bench, 1, request_of(slots));
+    for (int turns = 0; turns < 10000 && !core_finished(bench->core); turns++) {
+        turn(bench);
+        for (int n = 0; sent(bench, 1, MSG_LEASE, n); n++) {
+            struct msg_lease lease = lease_in(bench, sent(bench, 1, MSG_LEASE, n));
+            say(bench, 1, result_msg(&lease));
+        }
+        say(bench, 1, request_of(slots));
+        bench->now_ms += 10;
+    }
+    assert_non_null(core_finished(bench->core));
+}
+
+static void it_ends_after_the_candidates_it_was_asked_for_and_says_bye(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, few);
+    run_to_the_end(&bench, 3);
+    assert_string_equal(core_finished(bench.core), "search.candidates reached");
+    assert_string_equal(bench.disk.experiment.finished_because, "search.candidates reached");
+    assert_true(sent(&bench, 1, MSG_BYE, 0)->finished);
+    const struct counters_row *counters = &bench.disk.counters;
+    assert_int_equal(counters->candidates, 6);
+    assert_int_equal(counters->references, 2);
+    assert_int_equal(counters->done + counters->diverged, 8);
+    assert_int_equal(counters->proposals, counters->candidates + counters->duplicates + counters->rejected);
+    for (size_t i = 0; i < bench.disk.proposals.count; i++)
+        assert_false(isnan(bench.disk.proposals.items[i].reward));
+    say(&bench, 7, hello_of("late", 1));
+    turn(&bench);
+    assert_true(sent(&bench, 7, MSG_BYE, 0)->finished);
+    close_bench(&bench);
+}
+
+static void it_ends_after_its_proposals_where_it_repeats_itself(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench,
+               (const char *const[]){"search.algorithm=random", "search.candidates=50", "search.proposals=60",
+                                     "search.batch=4", "space.unary=x, -x", "space.binary=x1+x2", NULL});
+    run_to_the_end(&bench, 1);
+    assert_string_equal(core_finished(bench.core), "search.proposals reached");
+    assert_int_equal(bench.disk.counters.proposals, 60);
+    assert_true(bench.disk.counters.duplicates > 0);
+    close_bench(&bench);
+}
+
+static void the_figures_of_a_candidate_do_not_depend_on_the_order_of_its_results(void **state)
+{
+    (void)state;
+    struct candidate_row first = {0};
+    for (int order = 0; order < 6; order++) {
+        static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+        struct bench bench;
+        open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=2",
+                                                 "search.batch=2", "child.seeds=3", NULL});
+        join(&bench, 1, "a", 3);
+        struct msg_lease leases[3];
+        for (int i = 0; i < 3; i++)
+            leases[i] = lease_in(&bench, sent(&bench, 1, MSG_LEASE, i));
+        assert_int_not_equal(leases[0].seed, leases[1].seed);
+        for (int i = 0; i < 3; i++) {
+            assert_true(isnan(bench.disk.candidates.items[0].reward));
+            struct msg result = result_msg(&leases[orders[order][i]]);
+            result.result_.seconds = 0.1 * (1 + orders[order][i]);
+            say(&bench, 1, result);
+            turn(&bench);
+        }
+        struct candidate_row row = bench.disk.candidates.items[0];
+        assert_int_equal(row.seeds, 3);
+        assert_true(row.reward == row.accuracy_mean);
+        row.activation = NULL;
+        if (order == 0)
+            first = row;
+        assert_memory_equal(&row.accuracy_mean, &first.accuracy_mean, sizeof(double));
+        assert_memory_equal(&row.accuracy_sd, &first.accuracy_sd, sizeof(double));
+        assert_memory_equal(&row.validation_loss_mean, &first.validation_loss_mean, sizeof(double));
+        assert_memory_equal(&row.seconds, &first.seconds, sizeof(double));
+        close_bench(&bench);
+    }
+}
+
+static void a_longer_search_goes_on_where_a_finished_one_ended(void **state)
+{
+    (void)state;
+    struct bench bench, whole;
+    open_bench(&bench, few);
+    run_to_the_end(&bench, 2);
+    struct experiment *longer = experiment_with(
+        (const char *const[]){"search.algorithm=random", "search.candidates=12", "search.batch=4", NULL});
+    experiment_destroy(&bench.experiment);
+    bench.experiment = longer;
+    restart(&bench);
+    assert_null(core_finished(bench.core));
+    run_to_the_end(&bench, 2);
+    open_bench(&whole, (const char *const[]){"search.algorithm=random", "search.candidates=12",
+                                             "search.batch=4", NULL});
+    run_to_the_end(&whole, 5);
+    assert_int_equal(bench.disk.candidates.count, whole.disk.candidates.count);
+    for (size_t i = 0; i < whole.disk.candidates.count; i++)
+        assert_string_equal(bench.disk.candidates.items[i].activation,
+                            whole.disk.candidates.items[i].activation);
+    assert_int_equal(bench.disk.counters.proposals, whole.disk.counters.proposals);
+    close_bench(&bench);
+    close_bench(&whole);
+}
+
+static void rows_that_contradict_each_other_are_refused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct problem problem = {0};
+    struct core *core = NULL;
+    open_bench(&bench, few);
+    join(&bench, 1, "a", 1);
+    struct rows rows = disk_read(&bench.disk);
+    rows.attempts.items[0].state = ATTEMPT_LAPSED; /* but its trial is leased */
+    assert_int_equal(core_new(bench.experiment, bench.space, &rows, 0, &core, &problem), ERR_CORRUPT);
+    rows = disk_read(&bench.disk);
+    rows.search_changed = false;
+    assert_int_equal(core_new(bench.experiment, bench.space, &rows, 0, &core, &problem), ERR_CORRUPT);
+    rows = disk_read(&bench.disk);
+    rows.trials.items[0].candidate = 99;
+    assert_int_equal(core_new(bench.experiment, bench.space, &rows, 0, &core, &problem), ERR_CORRUPT);
+    assert_null(core);
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_ends_after_the_candidates_it_was_asked_for_and_says_bye),
+        cmocka_unit_test(it_ends_after_its_proposals_where_it_repeats_itself),
+        cmocka_unit_test(the_figures_of_a_candidate_do_not_depend_on_the_order_of_its_results),
+        cmocka_unit_test(a_longer_search_goes_on_where_a_finished_one_ended),
+        cmocka_unit_test(rows_that_contradict_each_other_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
