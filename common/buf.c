@@ -62,11 +62,16 @@ const char *buf_text(const struct buf *buf)
     return buf->data ? (const char *)buf->data : "";
 }
 
+static void write_le(uint8_t *out, uint64_t value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        out[i] = (uint8_t)(value >> (8 * i));
+}
+
 static void put_le(struct buf *buf, uint64_t value, size_t bytes)
 {
     uint8_t out[8];
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(value >> (8 * i));
+    write_le(out, value, bytes);
     buf_put(buf, out, bytes);
 }
 
@@ -90,8 +95,12 @@ void buf_put_f64(struct buf *buf, double value)
 void buf_put_f64s(struct buf *buf, const double *values, size_t count)
 {
     buf_reserve(buf, count * sizeof *values);
-    for (size_t i = 0; i < count; i++)
-        buf_put_f64(buf, values[i]);
+    for (size_t i = 0; i < count; i++, buf->size += sizeof(uint64_t)) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        write_le(buf->data + buf->size, bits, sizeof bits);
+    }
+    buf->data[buf->size] = '\0';
 }
 
 struct cursor cursor_of(const void *data, size_t size)

@@ -2,8 +2,8 @@
  * space, without training.
  *
  * The reward is that of tests/synthetic_reward.h. Prints, for each algorithm, the runs that found the
- * function, the quartiles of the proposals that it took (a run without success counts as infinite), and the
- * time of one proposal with its share of the update.
+ * function, the quartiles of the proposals that it took (a run without success counts as infinite), the time
+ * of one proposal with its share of the update, and the size of a saved state and the time to make it.
  *
  *   search_synthetic [SETTING=VALUE …]
  *
@@ -80,9 +80,30 @@ static int compare(const void *a, const void *b)
 static double quantile(const double *sorted, int64_t count, double share)
 {
     double at = share * (double)(count - 1);
-    size_t low = (size_t)at, high = low + 1 < (size_t)count ? low + 1 : low;
-    return sorted[low] == sorted[high] ? sorted[low]
-                                       : sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
+    size_t low = (size_t)at;
+    if (at == (double)low || sorted[low] == sorted[low + 1])
+        return sorted[low];
+    return sorted[low] + (at - (double)low) * (sorted[low + 1] - sorted[low]);
+}
+
+/* The size of a saved state, and the seconds that saving takes. */
+static double measure_save(const struct bench *bench, size_t *ret_bytes)
+{
+    enum { TIMES = 10 };
+    struct search *search = search_new(&bench->experiment, bench->space);
+    struct proposal proposal;
+    struct buf state = {0};
+    search_next(search, &proposal);
+    double start = now_seconds();
+    for (int i = 0; i < TIMES; i++) {
+        buf_clear(&state);
+        search_save(search, &state);
+    }
+    double seconds = (now_seconds() - start) / TIMES;
+    *ret_bytes = state.size;
+    buf_release(&state);
+    search_destroy(&search);
+    return seconds;
 }
 
 static void measure(struct bench *bench, const char *name)
@@ -96,9 +117,12 @@ static void measure(struct bench *bench, const char *name)
     }
     double seconds = now_seconds() - start;
     qsort(needed, (size_t)bench->seeds, sizeof *needed, compare);
-    printf("%-11s %4lld of %-4lld %8.0f %8.0f %8.0f %8.0f %12.4f\n", name, (long long)found,
+    size_t bytes;
+    double save_seconds = measure_save(bench, &bytes);
+    printf("%-11s %4lld of %-4lld %8.0f %8.0f %8.0f %8.0f %12.4f %9zu %8.3f\n", name, (long long)found,
            (long long)bench->seeds, quantile(needed, bench->seeds, 0.25), quantile(needed, bench->seeds, 0.5),
-           quantile(needed, bench->seeds, 0.75), needed[bench->seeds - 1], 1e3 * seconds / (double)proposals);
+           quantile(needed, bench->seeds, 0.75), needed[bench->seeds - 1], 1e3 * seconds / (double)proposals,
+           bytes / 1024, 1e3 * save_seconds);
     fflush(stdout);
     free(needed);
 }
@@ -169,8 +193,8 @@ int main(int argc, char **argv)
         targets += bench.synthetic.target[i];
     printf("%zu strings, %zu of them x*sigmoid(b*x); at most %lld proposals\n", bench.synthetic.strings,
            targets, (long long)bench.limit);
-    printf("%-11s %-12s %8s %8s %8s %8s %12s\n", "algorithm", "found", "25 %", "median", "75 %", "most",
-           "ms/proposal");
+    printf("%-11s %-12s %8s %8s %8s %8s %12s %9s %8s\n", "algorithm", "found", "25 %", "median", "75 %",
+           "most", "ms/proposal", "state KiB", "save ms");
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
         if (only && strcmp(only, algorithms[i].name) != 0)
             continue;
