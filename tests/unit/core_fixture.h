@@ -1,5 +1,6 @@
 /* core_fixture: what the tests of the core share: an experiment, a search that can be relied on to notice any
- * disorder, a disk that keeps what was committed, and a made-up training. Each test program includes it once.
+ * disorder, a disk that keeps what was committed, and a made-up training. Each test program includes it once;
+ * it defines CORE_FIXTURE_REAL_SEARCH before where it wants the real search algorithms.
  */
 #ifndef TESTS_UNIT_CORE_FIXTURE_H
 #define TESTS_UNIT_CORE_FIXTURE_H
@@ -17,6 +18,7 @@
 
 #define UNUSED __attribute__((unused))
 
+#ifndef CORE_FIXTURE_REAL_SEARCH
 /* ---- a search: batches of random proposals, where each batch depends on every reward of those before
  * --------------------- */
 
@@ -91,6 +93,8 @@ int search_load(struct search *search, const void *state, size_t size)
         search->rewards[i] = cursor_take_f64(&cursor);
     return cursor_done(&cursor) ? 0 : ERR_CORRUPT;
 }
+
+#endif
 
 /* ---- an experiment
  * ------------------------------------------------------------------------------------------------------- */
