@@ -1,0 +1,140 @@
+#include "worker/nn/batch.h"
+
+#include "common/rng.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { PAD = 4, BYTES = 256 };
+
+struct batcher {
+    const struct data *data;
+    uint32_t train_count, size;
+    bool augment;
+    uint64_t seed;
+    uint64_t epoch; /* of the order */
+    uint32_t at;    /* next place in the order */
+    uint32_t *order;
+    struct rng augmentation;
+    float normal[BATCH_MAX_CHANNELS][BYTES]; /* the normalised value of each byte */
+};
+
+static void normal_table(struct batcher *batcher)
+{
+    const struct data *data = batcher->data;
+    const size_t plane = (size_t)data->height * (size_t)data->width;
+    for (int channel = 0; channel < data->channels; channel++) {
+        uint64_t count[BYTES] = {0};
+        for (uint32_t i = 0; i < batcher->train_count; i++) {
+            const uint8_t *pixels =
+                data->train.images + ((size_t)i * (size_t)data->channels + (size_t)channel) * plane;
+            for (size_t k = 0; k < plane; k++)
+                count[pixels[k]]++;
+        }
+        double total = (double)batcher->train_count * (double)plane, mean = 0, variance = 0;
+        for (int b = 0; b < BYTES; b++)
+            mean += (double)count[b] * b / total;
+        for (int b = 0; b < BYTES; b++)
+            variance += (double)count[b] * (b - mean) * (b - mean) / total;
+        const double deviation = variance > 0 ? sqrt(variance) : 1.0;
+        for (int b = 0; b < BYTES; b++)
+            batcher->normal[channel][b] = (float)((b - mean) / deviation);
+    }
+}
+
+static void order_new(struct batcher *batcher)
+{
+    for (uint32_t i = 0; i < batcher->train_count; i++)
+        batcher->order[i] = i;
+    struct rng rng = rng_seed(batcher->seed, "order", batcher->epoch++);
+    rng_shuffle(&rng, batcher->order, batcher->train_count);
+    batcher->at = 0;
+}
+
+struct batcher *batcher_new(const struct data *data, uint32_t train_count, uint32_t size, bool augment,
+                            uint64_t seed)
+{
+    assert(data->channels <= BATCH_MAX_CHANNELS && train_count <= data->train.count && size >= 1 &&
+           size <= train_count);
+    struct batcher *batcher = xcalloc(1, sizeof *batcher);
+    batcher->data = data;
+    batcher->train_count = train_count;
+    batcher->size = size;
+    batcher->augment = augment;
+    batcher->seed = seed;
+    batcher->augmentation = rng_seed(seed, "augment", 0);
+    batcher->order = xcalloc(train_count, sizeof *batcher->order);
+    normal_table(batcher);
+    order_new(batcher);
+    return batcher;
+}
+
+void batcher_destroy(struct batcher **batcher)
+{
+    if (!*batcher)
+        return;
+    free((*batcher)->order);
+    free(*batcher);
+    *batcher = NULL;
+}
+
+/* How an image is taken: moved by (down, right), mirrored. */
+struct view {
+    int down, right;
+    bool mirrored;
+};
+
+/* from: channels × height × width bytes; to: one image of the tensor's layout. What the move uncovers is byte
+ * 0, normalised. */
+static void image_copy(const struct batcher *batcher, const uint8_t *from, struct view view,
+                       const struct tensor *image, float *to)
+{
+    const int height = batcher->data->height, width = batcher->data->width, lanes = image->pixel_floats;
+    for (int channel = 0; channel < batcher->data->channels; channel++, from += height * width) {
+        const float *normal = batcher->normal[channel];
+        float *pixel = to + (size_t)(channel / lanes) * (size_t)(height * width * lanes) + channel % lanes;
+        for (int y = 0; y < height; y++) {
+            const int row = y + view.down;
+            for (int x = 0; x < width; x++, pixel += lanes) {
+                const int column = (view.mirrored ? width - 1 - x : x) + view.right;
+                const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+                *pixel = normal[inside ? from[row * width + column] : 0];
+            }
+        }
+    }
+}
+
+static size_t record_bytes(const struct data *data)
+{
+    return (size_t)data->channels * (size_t)data->height * (size_t)data->width;
+}
+
+void batcher_next(struct batcher *batcher, struct tensor *image, uint8_t *labels)
+{
+    if (batcher->train_count - batcher->at < batcher->size)
+        order_new(batcher);
+    for (uint32_t i = 0; i < batcher->size; i++) {
+        const uint32_t record = batcher->order[batcher->at++];
+        struct view view = {0};
+        if (batcher->augment) {
+            view.down = (int)rng_below(&batcher->augmentation, 2 * PAD + 1) - PAD;
+            view.right = (int)rng_below(&batcher->augmentation, 2 * PAD + 1) - PAD;
+            view.mirrored = rng_below(&batcher->augmentation, 2) == 1;
+        }
+        image_copy(batcher, batcher->data->train.images + record * record_bytes(batcher->data), view, image,
+                   image->value + i * image->image_floats);
+        labels[i] = batcher->data->train.labels[record];
+    }
+}
+
+void batcher_records(const struct batcher *batcher, const struct data_part *part, uint32_t first,
+                     uint32_t count, struct tensor *image, uint8_t *labels)
+{
+    assert(first + count <= part->count);
+    for (uint32_t i = 0; i < count; i++) {
+        image_copy(batcher, part->images + (first + i) * record_bytes(batcher->data), (struct view){0}, image,
+                   image->value + i * image->image_floats);
+        labels[i] = part->labels[first + i];
+    }
+}

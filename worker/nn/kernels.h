@@ -1,0 +1,70 @@
+/* kernels: the inner loops of the trainer, one table of functions for each instruction set, all with the same bits.
+ *
+ * Convolutions in both directions and matrix products are one operation here, a window that slides over one image (or one
+ * batch, for a dense layer):
+ *
+ *     y[row][column][o] = Σ over blocks, runs r, j < run_length of x[row][column] at (r, j) · weights[block][r][j][o]
+ *
+ * A run is a stretch of floats that lie side by side in memory: in a layout with 16 channels per pixel the three horizontal taps
+ * of a 3×3 window are one run of 48, and there are three runs. Vectors lie over 16 outputs o; every output adds its terms in the order
+ * block, run, j, whatever the tile size or the instruction set.
+ */
+#ifndef WORKER_NN_KERNELS_H
+#define WORKER_NN_KERNELS_H
+
+#include "common/simd.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* All steps are in floats. Weights: out_blocks × in_blocks × runs × run_length × 16. */
+struct window {
+    int rows, columns; /* of the output */
+    int in_blocks, runs, run_length;
+    size_t in_block_step, in_run_step, in_row_step, in_column_step;
+    int out_blocks;
+    size_t out_block_step, out_row_step, out_column_step;
+};
+
+/* How many outputs window_weights sums in registers before it adds them to memory: part of the numerics. */
+enum { WINDOW_CHUNK = 128 };
+
+/* ROW(name, arguments); `rows` are rows of 16 floats. */
+#define KERNEL_TABLE(ROW)                                                                                              \
+    /* y = window over x, or y += it where add. */                                                                     \
+    ROW(window_forward, (const struct window *window, const float *x, const float *weights, float *y, bool add))       \
+    /* dweights += Σ over rows and columns of x · dy. */                                                               \
+    ROW(window_weights, (const struct window *window, const float *x, const float *dy, float *dweights))               \
+    /* Mean and Σ(x − mean)² of each lane. */                                                                          \
+    ROW(moments, (const float *x, size_t rows, float *ret_mean, float *ret_m2))                                        \
+    /* Σ of each lane. */                                                                                              \
+    ROW(row_sums, (const float *x, size_t rows, float *ret_sum))                                                       \
+    /* y = x · a + b, lane by lane; a, b: 16. */                                                                       \
+    ROW(affine, (const float *x, const float *a, const float *b, float *y, size_t rows))                               \
+    /* y += x */                                                                                                       \
+    ROW(add, (const float *x, float *y, size_t rows))                                                                  \
+    /* sums[0 … 16) = Σ dy, sums[16 … 32) = Σ dy · (x − mean) · deviation_inverse; mean, deviation_inverse: 16. */     \
+    ROW(norm_sums, (const float *x, const float *dy, const float *mean, const float *deviation_inverse, size_t rows,   \
+                    float *ret_sums))                                                                                  \
+    /* dx = dy · a + (x · b + c), or dx += it where add; a, b, c: 16. */                                               \
+    ROW(norm_input, (const float *x, const float *dy, const float *a, const float *b, const float *c, float *dx,       \
+                     size_t rows, bool add))                                                                           \
+    /* g += decay · w; v = momentum · v + g; w −= lr · (g + momentum · v). */                                          \
+    ROW(nesterov, (float *w, const float *g, float *v, size_t rows, float lr, float momentum, float decay))
+
+struct kernels {
+#define KERNEL_ROW(name, arguments) void(*name) arguments;
+    KERNEL_TABLE(KERNEL_ROW)
+#undef KERNEL_ROW
+};
+
+/* The table of simd_path(). */
+const struct kernels *kernels_table(void);
+
+#ifdef SIMD_PATH
+#define KERNEL_ROW(name, arguments) void SIMD_NAME(kernel_##name) arguments;
+KERNEL_TABLE(KERNEL_ROW)
+#undef KERNEL_ROW
+#endif
+
+#endif

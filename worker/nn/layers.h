@@ -1,0 +1,186 @@
+/* layers: a child network as a list of layers over tensors, with forward and backward pass.
+ *
+ * Layout: the image tensor is N × height × width × channels; every other tensor is N × channels/16 × height ×
+ * width × 16, channels rounded up, so that a row of 16 floats is 16 channels of one pixel.
+ *
+ * Invariants:
+ *  1. A layer's inputs are outputs of earlier layers, or tensor 0, the image.
+ *  2. The lanes past the last channel are 0 in every value and gradient, whatever the activation is at 0; so
+ * are the weights that belong to them. Layers may therefore read whole rows.
+ *  3. The gradient of a tensor is written by the last of its readers and added to by the others (backward
+ * goes from last to first; add_input and add_residual say which). It shares memory with gradients that live
+ * at another time.
+ *  4. Sums over images go over groups of GROUP images, the groups combined in a fixed binary tree: the bits
+ * depend neither on the instruction set nor on how the groups might be spread over threads.
+ *  5. All memory is one arena, laid out by net_finish; nothing is allocated after it.
+ */
+#ifndef WORKER_NN_LAYERS_H
+#define WORKER_NN_LAYERS_H
+
+#include "common/err.h"
+#include "common/expr/program.h"
+#include "worker/nn/kernels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { GROUP = 8, MAX_LAYERS = 1024, MAX_TENSORS = MAX_LAYERS + 1 };
+
+struct shape {
+    int channels, height, width;
+};
+
+struct tensor {
+    struct shape shape;
+    int pixel_floats;    /* 16; of the image tensor: its channels */
+    size_t image_floats; /* of one image */
+    float *value;        /* batch × image_floats */
+    float *gradient;     /* the same; NULL for the image */
+};
+
+/* A block of trainable numbers of one kind, side by side, so that the optimiser passes over them at once. */
+struct parameters {
+    size_t floats; /* padded lanes included */
+    float *value, *gradient, *velocity;
+};
+
+enum pass {
+    PASS_TRAIN,      /* batch norm by the statistics of the batch */
+    PASS_STATISTICS, /* the same, and the statistics are collected for PASS_EVALUATE */
+    PASS_EVALUATE,   /* batch norm by the statistics collected */
+};
+
+/* Of a batch norm, for each channel. */
+struct norm {
+    double *mean, *variance;         /* of the last batch */
+    double *pooled_mean, *pooled_m2; /* collected by PASS_STATISTICS */
+    double pooled_count;             /* pixels collected */
+    float *mean_float, *deviation_inverse;
+    float *factor, *offset; /* normalise, scale and shift at once: x · factor + offset */
+};
+
+struct net;
+struct layer;
+
+struct layer_kind {
+    const char *name;
+    /* Fills input's value → output's value for `images` images. */
+    void (*forward)(struct net *net, struct layer *layer, int images, enum pass pass);
+    /* Output's gradient → input's (and residual's) gradient and the parameters' gradients. Overwrites the
+     * output's gradient. */
+    void (*backward)(struct net *net, struct layer *layer, int images);
+    /* Floats of scratch that either pass needs with `batch` images. */
+    size_t (*scratch)(const struct net *net, const struct layer *layer, int batch);
+};
+
+struct layer {
+    const struct layer_kind *kind;
+    int input, output;
+    int residual;                  /* norm_act: a tensor added before the activation; −1: none */
+    bool add_input, add_residual;  /* add to that gradient (invariant 3) */
+    int kernel, stride;            /* conv */
+    bool has_norm, has_activation; /* norm_act */
+    struct program *program;       /* with has_activation */
+    struct parameters weights;     /* conv: window weights; dense: weights, bias; norm: scale, shift */
+    struct parameters betas;       /* blocks × betas × 16 */
+    struct norm norm;
+};
+
+struct net {
+    struct tensor tensors[MAX_TENSORS];
+    struct layer layers[MAX_LAYERS];
+    int tensor_count, layer_count;
+    int batch; /* most images in one pass */
+    int classes;
+    const struct kernels *kernels;
+    const struct expr *activation; /* borrowed */
+    int beta_count;                /* of the activation */
+    struct parameters weights;     /* of all layers, one after the other; weight decay applies */
+    struct parameters betas;
+    float *scratch;
+    void *arena;
+    size_t arena_bytes;
+};
+
+/* ---- building: each returns the output tensor's number ---------------------------------------------------
+ */
+struct net *net_new(struct shape image, int classes, const struct expr *activation);
+void net_destroy(struct net **net);
+/* kernel × kernel, odd, zero padding kernel/2, no bias. */
+int net_conv(struct net *net, int input, int channels, int kernel, int stride);
+/* y = f(norm(x) + residual), each of the three parts optional. A residual of fewer channels or larger planes
+ * is padded with zero channels and subsampled (He et al. 2015, option A). */
+int net_norm_act(struct net *net, int input, bool norm, int residual, bool activation);
+/* Global average. */
+int net_pool(struct net *net, int input);
+/* All values of an image → outputs, with bias. */
+int net_dense(struct net *net, int input, int outputs);
+
+/* Lays the arena out for batches of up to `batch` images. ERR_LIMIT where it would not fit into this
+ * machine's memory. */
+int net_finish(struct net *net, int batch, struct problem *problem);
+
+/* Initial values: He normal (fan-in) weights, bias and shift 0, scale 1, β as the activation says; velocity
+ * 0. */
+void net_initialise(struct net *net, uint64_t seed);
+
+/* ---- running
+ * ----------------------------------------------------------------------------------------------- */
+/* The image tensor's value → the last tensor's. */
+void net_forward(struct net *net, int images, enum pass pass);
+/* The last tensor's gradient → all parameters' gradients. After a PASS_TRAIN. */
+void net_backward(struct net *net, int images);
+/* Forgets the statistics collected by PASS_STATISTICS. */
+void net_statistics_reset(struct net *net);
+
+struct tensor *net_image(struct net *net);
+struct tensor *net_logits(struct net *net);
+/* Trainable numbers, padded lanes not counted. */
+int64_t layer_parameter_count(const struct net *net, const struct layer *layer);
+int64_t layer_beta_count(const struct net *net, const struct layer *layer);
+
+/* Where weight (output, input, tap row, tap column) of a conv or dense layer stands in weights.value. A dense
+ * layer's input is (channel, row, column) of the tensor that it reads. */
+size_t layer_weight_at(const struct net *net, const struct layer *layer, int output, int channel, int row,
+                       int column);
+/* Where the bias of a dense layer starts. */
+size_t layer_bias_at(const struct net *net, const struct layer *layer);
+
+/* ---- for the layers themselves
+ * ----------------------------------------------------------------------------- */
+extern const struct layer_kind layer_conv, layer_norm_act, layer_pool, layer_dense;
+
+static inline int blocks_of(int channels)
+{
+    return (channels + LANES - 1) / LANES;
+}
+
+static inline int pixels_of(struct shape shape)
+{
+    return shape.height * shape.width;
+}
+
+/* Floats of one image in a tensor of that shape and pixel size. */
+size_t shape_floats(struct shape shape, int pixel_floats);
+
+/* The fixed tree of invariant 4: open a zeroed slot for a group, fill it, close it; after the last, the sum
+ * is in `first`. */
+struct tree {
+    const struct kernels *kernels;
+    float *first; /* rows × 16 */
+    float *spare; /* tree_spare_floats */
+    size_t rows;
+    int depth, groups;
+};
+size_t tree_spare_floats(size_t floats, int batch);
+struct tree tree_start(const struct kernels *kernels, float *first, float *spare, size_t floats);
+float *tree_open(struct tree *tree);
+void tree_close(struct tree *tree);
+void tree_finish(struct tree *tree);
+
+static inline int groups_of(int images)
+{
+    return (images + GROUP - 1) / GROUP;
+}
+
+#endif

@@ -1,0 +1,186 @@
+#include "worker/nn/model.h"
+
+#include "common/buf.h"
+#include "worker/nn/train.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MODEL_NUMBERS = 4 };
+
+struct model {
+    const char *pattern, *limits, *meaning;
+    bool (*allowed)(const int *n);
+    void (*build)(struct net *net, const int *n);
+};
+
+static int conv_norm_act(struct net *net, int input, int channels, int stride)
+{
+    return net_norm_act(net, net_conv(net, input, channels, 3, stride), true, -1, true);
+}
+
+static void build_mlp(struct net *net, const int *n)
+{
+    (void)n;
+    int at = 0;
+    for (int hidden = 0; hidden < 2; hidden++)
+        at = net_norm_act(net, net_dense(net, at, 128), false, -1, true);
+    net_dense(net, at, net->classes);
+}
+
+static void build_cnn(struct net *net, const int *n)
+{
+    (void)n;
+    int at = conv_norm_act(net, 0, 16, 2);
+    at = conv_norm_act(net, at, 16, 1);
+    at = conv_norm_act(net, at, 32, 2);
+    at = conv_norm_act(net, at, 32, 1);
+    net_dense(net, net_pool(net, at), net->classes);
+}
+
+static void build_resnet(struct net *net, const int *n)
+{
+    const int blocks = (n[0] - 2) / 6;
+    int at = conv_norm_act(net, 0, 16, 1);
+    for (int stage = 0; stage < 3; stage++)
+        for (int block = 0; block < blocks; block++) {
+            const int channels = 16 << stage, shortcut = at;
+            at = conv_norm_act(net, at, channels, stage > 0 && block == 0 ? 2 : 1);
+            at = net_norm_act(net, net_conv(net, at, channels, 3, 1), true, shortcut, true);
+        }
+    net_dense(net, net_pool(net, at), net->classes);
+}
+
+#define MODEL(id, pattern, allowed, limits, meaning)                                                         \
+    static bool allowed_##id(const int *n)                                                                   \
+    {                                                                                                        \
+        (void)n;                                                                                             \
+        return allowed;                                                                                      \
+    }
+#include "worker/nn/models.def"
+
+static const struct model models[] = {
+#define MODEL(id, pattern, allowed, limits, meaning) {pattern, limits, meaning, allowed_##id, build_##id},
+#include "worker/nn/models.def"
+};
+enum { MODELS = sizeof models / sizeof *models };
+
+/* Whether `name` has the form of `pattern`: a capital letter stands for a number of up to four digits. */
+static bool pattern_match(const char *pattern, const char *name, int n[MODEL_NUMBERS])
+{
+    int count = 0;
+    for (; *pattern; pattern++) {
+        if (!isupper((unsigned char)*pattern)) {
+            if (*name++ != *pattern)
+                return false;
+            continue;
+        }
+        int digits = 0, value = 0;
+        for (; digits < 4 && isdigit((unsigned char)*name); digits++)
+            value = 10 * value + (*name++ - '0');
+        if (digits == 0 || count == MODEL_NUMBERS)
+            return false;
+        n[count++] = value;
+    }
+    return *name == '\0';
+}
+
+static int model_find(const char *name, const struct model **ret_model, int n[MODEL_NUMBERS],
+                      struct problem *problem)
+{
+    struct buf list = {0};
+    for (int i = 0; i < MODELS; i++) {
+        if (pattern_match(models[i].pattern, name, n)) {
+            buf_release(&list);
+            if (!models[i].allowed(n))
+                return problem_set(problem, ERR_INPUT, "model '%.64s': expected %s with %s", name,
+                                   models[i].pattern, models[i].limits);
+            *ret_model = &models[i];
+            return 0;
+        }
+        buf_printf(&list, "%s%s", i ? ", " : "", models[i].pattern);
+    }
+    const char *nearest = nearest_name(name, &models[0].pattern, MODELS, sizeof *models);
+    int err = problem_set(problem, ERR_INPUT, "there is no model '%.64s'%s%s%s; expected %s", name,
+                          nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
+                          buf_text(&list));
+    buf_release(&list);
+    return err;
+}
+
+int train_model_check(const char *model, struct problem *problem)
+{
+    const struct model *found;
+    int n[MODEL_NUMBERS];
+    return model_find(model, &found, n, problem);
+}
+
+int model_build(const char *name, struct shape image, int classes, const struct expr *activation,
+                struct net **ret_net, struct problem *problem)
+{
+    const struct model *model;
+    int n[MODEL_NUMBERS];
+    int err = model_find(name, &model, n, problem);
+    if (err)
+        return err;
+    *ret_net = net_new(image, classes, activation);
+    model->build(*ret_net, n);
+    return 0;
+}
+
+/* ---- train_describe --------------------------------------------------------------------------------------
+ */
+
+static void describe_shape(struct buf *text, struct shape shape)
+{
+    char shown[64];
+    snprintf(shown, sizeof shown, "%d x %d x %d", shape.channels, shape.height, shape.width);
+    buf_printf(text, "%-16s", shown);
+}
+
+static void describe_layer(struct buf *text, const struct net *net, const struct layer *layer)
+{
+    char what[64];
+    if (layer->kind == &layer_conv)
+        snprintf(what, sizeof what, "conv %dx%d%s", layer->kernel, layer->kernel,
+                 layer->stride > 1 ? " stride 2" : "");
+    else if (layer->kind == &layer_norm_act)
+        snprintf(what, sizeof what, "%s%s%s", layer->has_norm ? "norm " : "",
+                 layer->residual >= 0 ? "add " : "", layer->has_activation ? "act" : "");
+    else
+        snprintf(what, sizeof what, "%s", layer->kind->name);
+    buf_printf(text, "%4d  %-18s", (int)(layer - net->layers) + 1, what);
+    describe_shape(text, net->tensors[layer->output].shape);
+    buf_printf(text, "%12lld", (long long)layer_parameter_count(net, layer));
+    if (layer->has_activation)
+        buf_printf(text, "%8lld", (long long)layer_beta_count(net, layer));
+    buf_printf(text, "\n");
+}
+
+int train_describe(const char *model, const struct data *data, const struct expr *activation, char **ret_text,
+                   struct problem *problem)
+{
+    struct net *net;
+    const struct shape image = {data->channels, data->height, data->width};
+    int err = model_build(model, image, data->classes, activation, &net, problem);
+    if (err)
+        return err;
+    struct buf text = {0};
+    int64_t parameters = 0, betas = 0;
+    buf_printf(&text, "%4s  %-18s%-16s%12s%8s\n   0  %-18s", "", "layer", "output", "parameters", "beta",
+               "image");
+    describe_shape(&text, image);
+    buf_printf(&text, "\n");
+    for (int i = 0; i < net->layer_count; i++) {
+        describe_layer(&text, net, &net->layers[i]);
+        parameters += layer_parameter_count(net, &net->layers[i]);
+        betas += layer_beta_count(net, &net->layers[i]);
+    }
+    buf_printf(&text, "%4s  %-18s%-16s%12lld%8lld\n", "", "total", "", (long long)parameters,
+               (long long)betas);
+    *ret_text = xstrdup(buf_text(&text));
+    buf_release(&text);
+    net_destroy(&net);
+    return 0;
+}
