@@ -109,17 +109,23 @@ static int take_signals(struct server *server, struct problem *problem)
     return 0;
 }
 
-int server_new(const char *endpoint, bool insecure, struct server **ret_server, struct problem *problem)
+int server_check(const char *endpoint, bool insecure, struct problem *problem)
 {
     int err = endpoint_check(endpoint, problem);
+    if (err || insecure || endpoint_is_local(endpoint))
+        return err;
+    return problem_set(
+        problem, ERR_INPUT,
+        "%s can be reached from other machines, and anyone there could send results: bind to "
+        "tcp://127.0.0.1:PORT or ipc://PATH, or say --insecure where you trust the whole network",
+        endpoint);
+}
+
+int server_new(const char *endpoint, bool insecure, struct server **ret_server, struct problem *problem)
+{
+    int err = server_check(endpoint, insecure, problem);
     if (err)
         return err;
-    if (!insecure && !endpoint_is_local(endpoint))
-        return problem_set(
-            problem, ERR_INPUT,
-            "%s can be reached from other machines, and anyone there could send results: bind to "
-            "tcp://127.0.0.1:PORT or ipc://PATH, or say --insecure where you trust the whole network",
-            endpoint);
     struct server *server = xcalloc(1, sizeof *server);
     server->signals = -1;
     server->unix_offset_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);

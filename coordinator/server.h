@@ -16,7 +16,9 @@
 
 struct server;
 
-/* Binds. ERR_INPUT (no endpoint, or one that others can reach without `insecure`), ERR_BUSY (in use), ERR_IO.
+/* ERR_INPUT: no endpoint, or one that other machines can reach, without `insecure`. */
+int server_check(const char *endpoint, bool insecure, struct problem *problem);
+/* Binds. ERR_INPUT (as server_check), ERR_BUSY (in use), ERR_IO.
  * Takes SIGINT and SIGTERM for itself from here on; call it while
  * there is one thread (matrix_fix_core keeps OpenBLAS from starting its own). */
 int server_new(const char *endpoint, bool insecure, struct server **ret_server, struct problem *problem);
