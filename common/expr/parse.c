@@ -125,12 +125,13 @@ static void parse_name(struct parser *parser, char ret_name[32])
     ret_name[length] = '\0';
 }
 
-/* b digits? : the parameter's number, −1 where the name is none. */
+/* b digits? : the parameter's number, EXPR_MAX_BETAS where it is too large; −1 where the name is none. */
 static int beta_number(const char *name)
 {
     if (name[0] != 'b' || strspn(name + 1, "0123456789") != strlen(name + 1))
         return -1;
-    return name[1] ? (int)strtol(name + 1, NULL, 10) : 0;
+    long number = name[1] ? strtol(name + 1, NULL, 10) : 0;
+    return number < EXPR_MAX_BETAS ? (int)number : EXPR_MAX_BETAS;
 }
 
 /* A name with a meaning elsewhere, or near to one of ours. */
