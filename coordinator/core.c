@@ -127,8 +127,12 @@ static void serve(struct core *core)
 {
     int64_t worker;
     while (core->queue.count > 0 && (worker = workers_next(&core->workers)) != 0) {
+        if (lease_held(&core->leases, worker) >= workers_row(&core->workers, worker)->slots) {
+            /* It claimed an old attempt, or has fewer slots now, after it asked. */
+            workers_want(&core->workers, worker, 0, core->now_ms);
+            continue;
+        }
         int64_t trial = queue_take(&core->queue);
-        assert(lease_held(&core->leases, worker) < workers_row(&core->workers, worker)->slots);
         int64_t attempt = lease_grant(&core->leases, trial, worker, core->now_ms);
         ledger_lease(&core->ledger, attempt, trial, worker, core->now_ms);
         core_send_to(core, workers_peer(&core->workers, worker), MSG_LEASE, attempt);

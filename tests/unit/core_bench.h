@@ -146,4 +146,21 @@ UNUSED static int events_on_disk(const struct bench *bench, const char *kind)
 UNUSED static const char *const few[] = {"search.algorithm=random", "search.candidates=6", "search.batch=4",
                                          NULL};
 
+/* Runs the whole search with one worker and returns when it is finished. */
+UNUSED static void run_to_the_end(struct bench *bench, int64_t slots)
+{
+    say(bench, 1, hello_of("runner", slots));
+    say(bench, 1, request_of(slots));
+    for (int turns = 0; turns < 10000 && !core_finished(bench->core); turns++) {
+        turn(bench);
+        for (int n = 0; sent(bench, 1, MSG_LEASE, n); n++) {
+            struct msg_lease lease = lease_in(bench, sent(bench, 1, MSG_LEASE, n));
+            say(bench, 1, result_msg(&lease));
+        }
+        say(bench, 1, request_of(slots));
+        bench->now_ms += 10;
+    }
+    assert_non_null(core_finished(bench->core));
+}
+
 #endif

@@ -1,23 +1,6 @@
 /* What a whole search ends in, and what it goes on from. */
 #include "tests/unit/core_bench.h"
 
-/* Runs the whole search with one worker and returns when it is finished. */
-static void run_to_the_end(struct bench *bench, int64_t slots)
-{
-    say(bench, 1, hello_of("runner", slots));
-    say(bench, 1, request_of(slots));
-    for (int turns = 0; turns < 10000 && !core_finished(bench->core); turns++) {
-        turn(bench);
-        for (int n = 0; sent(bench, 1, MSG_LEASE, n); n++) {
-            struct msg_lease lease = lease_in(bench, sent(bench, 1, MSG_LEASE, n));
-            say(bench, 1, result_msg(&lease));
-        }
-        say(bench, 1, request_of(slots));
-        bench->now_ms += 10;
-    }
-    assert_non_null(core_finished(bench->core));
-}
-
 static void it_ends_after_the_candidates_it_was_asked_for_and_says_bye(void **state)
 {
     (void)state;

@@ -73,6 +73,33 @@ static void a_worker_never_holds_more_leases_than_slots(void **state)
     close_bench(&bench);
 }
 
+static struct msg return_msg(const struct msg_lease *lease)
+{
+    return (struct msg){.type = MSG_RETURN, .return_ = {.attempt = lease->attempt, .trial = lease->trial}};
+}
+
+static void a_worker_that_claims_an_old_attempt_while_it_waits_gets_no_other(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=1",
+                                             "search.batch=1", "search.references=relu(x)", NULL});
+    struct msg_lease old = join(&bench, 1, "a", 1);
+    bench.now_ms += bench.experiment->queue.lease_ms;
+    struct msg_lease second = join(&bench, 2, "b", 1), third = join(&bench, 3, "c", 1);
+    assert_int_equal(second.trial, old.trial);
+    say(&bench, 1, hello_of("a", 1));
+    say(&bench, 1, request_of(1)); /* nothing is ready: it waits */
+    turn(&bench);
+    say(&bench, 2, return_msg(&second));
+    say(&bench, 1, (struct msg){.type = MSG_PROGRESS, .progress_ = {.attempt = old.attempt}});
+    say(&bench, 3, return_msg(&third));
+    turn(&bench);
+    assert_int_equal(attempt_on_disk(&bench, old.attempt)->state, ATTEMPT_LEASED);
+    assert_null(sent(&bench, 1, MSG_LEASE, 0));
+    close_bench(&bench);
+}
+
 static void a_silent_worker_loses_its_lease_and_a_late_result_is_taken_all_the_same(void **state)
 {
     (void)state;
@@ -431,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_result_is_acknowledged_however_often_it_comes_and_counted_once),
         cmocka_unit_test(a_parked_worker_gets_a_lease_as_soon_as_there_is_one),
         cmocka_unit_test(a_worker_never_holds_more_leases_than_slots),
+        cmocka_unit_test(a_worker_that_claims_an_old_attempt_while_it_waits_gets_no_other),
         cmocka_unit_test(a_silent_worker_loses_its_lease_and_a_late_result_is_taken_all_the_same),
         cmocka_unit_test(two_attempts_that_report_other_bits_make_an_event),
         cmocka_unit_test(a_result_of_an_attempt_that_was_never_leased_to_this_worker_is_stale),

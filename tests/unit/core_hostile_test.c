@@ -1,0 +1,102 @@
+/* Peers that say anything at any time: the invariants of the core, which it asserts, hold, and the search
+ * still ends. */
+#include "tests/unit/core_bench.h"
+
+/* A message of any type that a worker may send, about attempts and trials that exist or nearly do. */
+static struct msg anything(const struct bench *bench, struct rng *rng)
+{
+    static const enum msg_type types[] = {MSG_HELLO,   MSG_REQUEST, MSG_PROGRESS, MSG_RESULT,
+                                          MSG_FAILURE, MSG_RETURN,  MSG_BYE,      MSG_LEASE};
+    struct msg msg = {.type = types[rng_below(rng, 100) == 0 ? 7 : rng_below(rng, 7)]};
+    const struct rows *disk = &bench->disk;
+    int64_t attempt = (int64_t)rng_below(rng, 3) << 32 | (int64_t)rng_below(rng, 60);
+    int64_t trial = (int64_t)rng_below(rng, 40);
+    if (disk->attempts.count > 0 && rng_below(rng, 4) > 0) {
+        const struct attempt_row *row = &disk->attempts.items[rng_below(rng, disk->attempts.count)];
+        attempt = row->id;
+        trial = row->trial;
+    }
+    struct msg_lease lease = {.attempt = attempt, .trial = trial, .activation = "x"};
+    switch (msg.type) {
+    case MSG_HELLO: {
+        char name[8];
+        snprintf(name, sizeof name, "w%d", (int)rng_below(rng, 4));
+        msg = hello_of(name, 1 + (int64_t)rng_below(rng, 5));
+        if (rng_below(rng, 20) == 0)
+            msg.hello_.version++;
+        break;
+    }
+    case MSG_REQUEST:
+        msg = request_of((int64_t)rng_below(rng, 4097));
+        if (rng_below(rng, 10) == 0)
+            msg.request_.data_hash[0] = rng_below(rng, 2) == 0 ? '\0' : 'f';
+        for (uint64_t i = rng_below(rng, 3); i > 0; i--)
+            msg.request_.holding[msg.request_.holding_count++] = attempt + (int64_t)i - 1;
+        break;
+    case MSG_PROGRESS:
+        msg.progress_ = (struct msg_progress){.attempt = attempt};
+        break;
+    case MSG_RESULT:
+        msg.result_ = result_of(&lease);
+        msg.result_.correct = (int64_t)rng_below(rng, 6000); /* of 5000 */
+        if (rng_below(rng, 10) == 0)
+            msg.result_.validation_loss = INFINITY;
+        if (rng_below(rng, 10) == 0)
+            msg.result_.curve_loss_count = 64;
+        if (rng_below(rng, 10) == 0)
+            msg.result_.data_hash[0] = 'f';
+        break;
+    case MSG_FAILURE:
+        msg = failure_msg(&lease, "no reason");
+        break;
+    case MSG_RETURN:
+        msg.return_ = (struct msg_return){.attempt = attempt, .trial = trial};
+        break;
+    default:
+        break;
+    }
+    return msg;
+}
+
+static void peers_that_say_anything_break_no_invariant(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct bench bench;
+        struct rng rng = rng_seed(seed, "hostile", 0);
+        open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=12",
+                                                 "search.batch=4", "child.seeds=2", NULL});
+        join(&bench, 9, "honest", 1); /* the first one pins the data set */
+        for (int i = 0; i < 4000; i++) {
+            struct msg msg = anything(&bench, &rng);
+            say(&bench, 1 + rng_below(&rng, 6), msg);
+            if (rng_below(&rng, 200) == 0) /* long enough that leases lapse */
+                bench.now_ms += bench.experiment->queue.lease_ms / 2;
+            bench.now_ms += (int64_t)rng_below(&rng, 3) - 1; /* the clock may go back */
+            if (rng_below(&rng, 5) == 0)
+                turn_but(&bench, rng_below(&rng, 10) == 0 ? MSG_LEASE : MSG_TYPES);
+            if (rng_below(&rng, 500) == 0)
+                restart(&bench);
+        }
+        for (int i = 0; i < 100; i++) { /* and it can be brought to its end */
+            bench.now_ms += bench.experiment->queue.lease_ms;
+            turn(&bench);
+        }
+        if (!core_finished(bench.core))
+            run_to_the_end(&bench, 4);
+        const struct counters_row *counters = &bench.disk.counters;
+        assert_int_equal(counters->candidates, 12);
+        assert_int_equal(counters->done + counters->diverged + counters->failed, counters->trials);
+        for (size_t i = 0; i < bench.disk.trials.count; i++)
+            if (bench.disk.trials.items[i].state == TRIAL_DONE)
+                assert_true(bench.disk.trials.items[i].correct <=
+                            bench.disk.trials.items[i].validation_count);
+        close_bench(&bench);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(peers_that_say_anything_break_no_invariant)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
