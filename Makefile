@@ -50,6 +50,7 @@ PROGRAMS := $(if $(wildcard coordinator/main.c),$(B)/actsearchd) $(if $(wildcard
             $(if $(wildcard cli/main.c),$(B)/actsearch)
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .PHONY: all check e2e bench fuzz lint format coverage install clean help
@@ -80,6 +81,8 @@ $(foreach p,$(SIMD_PATHS),$(eval $(call simd_rule,$(p))))
 TEST_LIBS := $(foreach p,cli worker coordinator nn proto common,$(LIB_$(p)))
 $(B)/tests/%: $(B)/tests/unit/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL) -lcmocka
+$(B)/e2e/%: $(B)/tests/e2e/%.o $(TEST_LIBS)
+	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/bench/%: $(B)/tests/bench/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
@@ -88,7 +91,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 
 check: all $(UNIT) ## build and run the unit tests (NAME=pattern picks some)
 	@BUILD=$(B) scripts/run-tests $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
-e2e: all ## run the end-to-end tests, which start the real programs
+e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
