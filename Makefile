@@ -89,8 +89,9 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 .SECONDARY:
 
-check: all $(UNIT) ## build and run the unit tests (NAME=pattern picks some)
-	@BUILD=$(B) scripts/run-tests $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
+PICKED = $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
+check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
+	@BUILD=$(B) scripts/run-tests $(PICKED)
 e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 bench: all $(BENCH) ## run the benchmarks

@@ -20,7 +20,7 @@ struct canvas {
 
 static double sample_x(int sample)
 {
-    return -X_LIMIT + 2 * X_LIMIT * (sample + 0.5) / SAMPLES;
+    return -X_LIMIT + 2 * X_LIMIT * sample / (SAMPLES - 1);
 }
 
 static int row_of(const struct canvas *canvas, double y)
