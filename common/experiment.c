@@ -63,6 +63,12 @@ static struct experiment *experiment_defaults(void)
     return experiment;
 }
 
+char *experiment_database(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return xasprintf("%.*s.db", dot && dot > name ? (int)(dot - name) : (int)strlen(name), name);
+}
+
 void experiment_destroy(struct experiment **experiment)
 {
     if (!*experiment)

@@ -53,6 +53,9 @@ int experiment_load(const char *path, const char *const *overrides, int override
                     struct experiment **ret_experiment, struct problem *problem);
 void experiment_destroy(struct experiment **experiment);
 
+/* Where the results of the experiment file `path` go unless --db says otherwise: "demo.db", in the current folder, for
+ * experiments/demo.ini. malloc'd. */
+char *experiment_database(const char *path);
 /* The canonical text: malloc'd. experiment_parse reads it back to an equal experiment. */
 char *experiment_text(const struct experiment *experiment);
 /* The lines in which two canonical texts differ, as "section.key: a -> b\n"; "" where none. malloc'd. */
