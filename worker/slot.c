@@ -114,6 +114,22 @@ static void slot_release(struct slot *slot)
     close_fd(&slot->pidfd);
 }
 
+void slot_stop(struct slot *slot)
+{
+    if (slot->pid > 0)
+        kill(slot->pid, SIGKILL);
+}
+
+void slot_end(struct slot *slot)
+{
+    if (slot->pid == 0)
+        return;
+    slot_stop(slot);
+    while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    slot_release(slot);
+}
+
 int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup, const struct msg_lease *lease,
                int64_t now_ms, struct problem *problem)
 {
@@ -146,16 +162,8 @@ int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup
     if (watch(setup, slot->out, index) && watch(setup, slot->words, index) && watch(setup, slot->pidfd, index))
         return 0;
     failed = errno;
-    slot_stop(slot);
-    waitpid(pid, NULL, 0);
-    slot_release(slot);
+    slot_end(slot);
     return problem_set(problem, ERR_IO, "cannot watch a trainer: %s", strerror(failed));
-}
-
-void slot_stop(struct slot *slot)
-{
-    if (slot->pid > 0)
-        kill(slot->pid, SIGKILL);
 }
 
 /* ---- what it says ---- */

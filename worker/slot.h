@@ -2,7 +2,8 @@
  *
  * Invariants
  * 1. A process that slot_start made is a child of ours until slot_read has reaped it and said SLOT_ENDED; only such a child is
- *    ever signalled. Each slot_start that succeeds is followed by exactly one SLOT_ENDED.
+ *    ever signalled. Each slot_start that succeeds is followed by exactly one SLOT_ENDED,
+ *    or by slot_end.
  * 2. Whatever the trainer does (crashes, hangs, writes rubbish, floods), the outcome is a RESULT that fits the lease, or a
  *    FAILURE that says what happened, with its last words from standard error.
  * 3. The trainer gets three descriptors (the job, and two pipes to us), a process group of its own, and an environment of two
@@ -46,6 +47,8 @@ int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup
                int64_t now_ms, struct problem *problem);
 /* Ends the trainer, whatever it does; SLOT_ENDED comes as always. */
 void slot_stop(struct slot *slot);
+/* Ends the trainer and waits for that: the way out when nobody will call slot_read any more. */
+void slot_end(struct slot *slot);
 
 enum slot_news {
     SLOT_NOTHING,
