@@ -39,6 +39,12 @@ void data_close(struct data **data);
 /* Imports the files in `dir` (IDX, plain or .gz, or CIFAR binary, told apart by their names) as data set `name`. */
 int data_import(const char *cache_dir, const char *name, const char *dir, struct hash *ret_hash, struct problem *problem);
 
+/* Makes `file`, a finished NAME.data in the cache folder under a temporary name (an import's, or one that came over the network),
+ * the data set `name`, and takes its hash. `expected` may be NULL; ERR_CORRUPT where the content has another hash. On failure the
+ * file stays where it is. */
+int data_adopt(const char *cache_dir, const char *name, const char *file, const struct hash *expected, struct hash *ret_hash,
+               struct problem *problem);
+
 /* Reads the whole of NAME.data again and compares with the hash beside it. ERR_CORRUPT where it differs. */
 int data_verify(const char *cache_dir, const char *name, struct problem *problem);
 
