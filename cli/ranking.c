@@ -1,5 +1,6 @@
 #include "cli/ranking.h"
 
+#include "cli/function.h"
 #include "cli/table.h"
 #include "common/expr/expr.h"
 #include "common/json.h"
@@ -9,25 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- names --------------------------------------------------------------------------------------------- */
-
-const char *known_name(const char *activation)
+/* The name under which people know the function, NULL where it has none. */
+static const char *known_name(const char *activation)
 {
-    for (int i = 0; i < expr_known_count; i++) {
-        struct problem problem;
-        struct expr *known = NULL;
-        if (expr_parse(expr_known[i].text, &known, &problem))
-            continue;
-        struct expr *canonical = expr_canon(known);
-        char *text = expr_print(canonical);
-        bool same = strcmp(text, activation) == 0;
-        free(text);
-        expr_destroy(&canonical);
-        expr_destroy(&known);
-        if (same)
-            return expr_known[i].name;
-    }
-    return NULL;
+    struct expr *expr = NULL;
+    struct problem problem;
+    if (expr_parse(activation, &expr, &problem) != 0)
+        return NULL;
+    const char *name = function_known_name(expr);
+    expr_destroy(&expr);
+    return name;
 }
 
 /* ---- what nothing beats -------------------------------------------------------------------------------- */

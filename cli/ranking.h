@@ -35,8 +35,4 @@ bool pareto_keeps(struct pareto *pareto, const struct ranking_row *row);
 int ranking_print(struct store_reader *reader, const struct ranking_options *options, FILE *out,
                   struct problem *problem);
 
-/* "relu" for "max(x,0)": the name under which people know the function, NULL where there is none. Canonical
- * strings. */
-const char *known_name(const char *activation);
-
 #endif
