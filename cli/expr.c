@@ -265,14 +265,9 @@ static int print_known(bool as_json)
 static int describe(const struct arguments *arguments)
 {
     struct expr *expr;
-    struct problem problem;
-    if (function_read(arguments->text, &expr, &problem) != 0) {
-        char *text = expr_problem_text(arguments->text, &problem);
-        fprintf(stderr, "%s\n", text);
-        free(text);
-        return STATUS_USAGE;
-    }
-    int status = STATUS_DONE;
+    int status = expr_argument(arguments->text, &expr);
+    if (status)
+        return status;
     if (arguments->beta_count > expr_betas(expr)) {
         fprintf(stderr, "actsearch expr: --beta: %d values, but the expression has %d parameters\n",
                 arguments->beta_count, expr_betas(expr));

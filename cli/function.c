@@ -3,14 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int function_read(const char *text, struct expr **ret_expr, struct problem *problem)
-{
-    for (int i = 0; i < expr_known_count; i++)
-        if (strcmp(expr_known[i].name, text) == 0)
-            text = expr_known[i].text;
-    return expr_parse(text, ret_expr, problem);
-}
-
 static struct hash fingerprint_alone(const struct expr *expr)
 {
     enum verdict verdict;

@@ -27,7 +27,6 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
-    OPTION_CACHE,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
@@ -48,7 +47,7 @@ static const struct argp_option options[] = {
     {"db", OPTION_DB, "DB", 0, "The results database (default: FILE.db in the current folder)", 0},
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
-    {"cache", OPTION_CACHE, "DIR", 0, "Where unpacked data sets are (default: ~/.cache/actsearch)", 0},
+    OPTION_ROW_CACHE,
     {"quiet", 'q', 0, 0, "No progress, only the list", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},

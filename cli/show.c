@@ -414,12 +414,9 @@ int cli_show(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct problem problem;
     struct expr *expr = NULL;
-    if (function_read(arguments.text, &expr, &problem) != 0) {
-        char *text = expr_problem_text(arguments.text, &problem);
-        fprintf(stderr, "%s\n", text);
-        free(text);
-        return STATUS_USAGE;
-    }
+    int status = expr_argument(arguments.text, &expr);
+    if (status)
+        return status;
     struct shown shown = {0};
     struct store_reader *reader = NULL;
     set_function(&shown, expr);

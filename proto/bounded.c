@@ -195,8 +195,7 @@ int bounded_check(const uint8_t *bytes, size_t size, struct bounded_map *ret_map
             return err;
     }
     if (walk.at < size)
-        return problem_set(problem, ERR_INPUT, "byte %zu: %zu bytes behind the end of the message", walk.at,
-                           size - walk.at);
+        return problem_set(problem, ERR_INPUT, "byte %zu: something follows the end of the message", walk.at);
     *ret_map = map;
     return 0;
 }

@@ -290,9 +290,10 @@ static int unknown_key(const struct decoder *decoder, size_t at, const char *mes
     bool plain = key->size > 0 && key->size <= SHOWN_MAX;
     for (uint32_t i = 0; plain && i < key->size; i++)
         plain = isalnum((unsigned char)key->ptr[i]) || key->ptr[i] == '_';
-    return problem_set(decoder->problem, ERR_INPUT, "byte %zu: %s has no field %s%.*s%s", at, message,
-                       plain ? "'" : "", plain ? (int)key->size : 12, plain ? key->ptr : "of that name",
-                       plain ? "'" : "");
+    if (!plain)
+        return problem_set(decoder->problem, ERR_INPUT, "byte %zu: %s has no such field", at, message);
+    return problem_set(decoder->problem, ERR_INPUT, "byte %zu: %s has no field '%.*s'", at, message,
+                       (int)key->size, key->ptr);
 }
 
 /* Checks all entries, and says which of them has each field's value: ret_entry[field]. */

@@ -2,8 +2,8 @@
 
 #include "common/settings.h"
 #include "worker/nn/data_file.h"
+#include "worker/nn/data_published.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,46 +14,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* The data sets that have a name of their own: what each must hold, and where a system may have it. */
-static const struct published {
-    const char *name;
-    int channels, height, width, classes;
-    uint32_t train_count, test_count;
-    const char *system_dirs[4]; /* NULL after the last */
-    const char *how_to_get;
-} published[] = {
-    {"fashion-mnist",
-     1,
-     28,
-     28,
-     10,
-     60000,
-     10000,
-     {"/usr/share/datasets/fashion-mnist", "/usr/share/dataset/fashion-mnist",
-      "/usr/share/dataset-fashion-mnist"},
-     "install the Debian package dataset-fashion-mnist, or "},
-    {"mnist", 1, 28, 28, 10, 60000, 10000, {NULL}, ""},
-    {"cifar-10", 3, 32, 32, 10, 50000, 10000, {NULL}, ""},
-    {"cifar-100", 3, 32, 32, 100, 50000, 10000, {NULL}, ""},
-};
-enum { PUBLISHED = sizeof published / sizeof *published };
-
-static const struct published *published_find(const char *name)
-{
-    for (int i = 0; i < PUBLISHED; i++)
-        if (strcmp(published[i].name, name) == 0)
-            return &published[i];
-    return NULL;
-}
-
-void import_release(struct import *import)
-{
-    buf_release(&import->train.images);
-    buf_release(&import->train.labels);
-    buf_release(&import->test.images);
-    buf_release(&import->test.labels);
-}
 
 int data_name_check(const char *name, struct problem *problem)
 {
@@ -82,25 +42,6 @@ char *data_cache_dir(const char *given)
 
 /* ---- the folder ------------------------------------------------------------------------------------------
  */
-
-static int dir_make(const char *dir, struct problem *problem)
-{
-    char *path = xstrdup(dir);
-    int failed = 0;
-    for (char *at = path + 1; !failed && *path; at++)
-        if (*at == '/' || *at == '\0') {
-            const char end = *at;
-            *at = '\0';
-            failed = mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
-            *at = end;
-            if (!end)
-                break;
-        }
-    free(path);
-    return failed ? problem_set(problem, ERR_IO, "%s: the cache folder cannot be made: %s", dir,
-                                strerror(failed))
-                  : 0;
-}
 
 /* The folder, locked (LOCK_SH, LOCK_EX) until it is closed, so that NAME.data and NAME.hash are seen and
  * replaced as a pair. Negative where there is no folder; a file system without locks is used without. */
@@ -225,18 +166,10 @@ static int cache_open(const char *dir, const char *name, bool reread, struct dat
     return err;
 }
 
-static const char *system_dir(const struct published *set)
-{
-    for (int i = 0; set && set->system_dirs[i]; i++)
-        if (idx_present(set->system_dirs[i]))
-            return set->system_dirs[i];
-    return NULL;
-}
-
 static int unknown(const char *dir, const char *name, struct problem *problem)
 {
     const struct published *set = published_find(name);
-    const char *nearest = set ? NULL : nearest_name(name, &published[0].name, PUBLISHED, sizeof published[0]);
+    const char *nearest = set ? NULL : published_nearest(name);
     return problem_set(problem, ERR_NOT_FOUND,
                        "there is no data set '%s' in %.160s%s%s%s; %sadd it: actsearch data add %s DIR", name,
                        dir, nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "",
@@ -251,7 +184,7 @@ int data_open(const char *cache_dir, const char *name, struct data **ret_data, s
     err = cache_open(cache_dir, name, false, ret_data, problem);
     if (err != ERR_NOT_FOUND)
         return err;
-    const char *found = system_dir(published_find(name));
+    const char *found = published_system_dir(name);
     if (!found)
         return unknown(cache_dir, name, problem);
     err = data_import(cache_dir, name, found, NULL, problem);
@@ -321,76 +254,6 @@ int data_adopt(const char *cache_dir, const char *name, const char *file, const 
     return err;
 }
 
-/* A published name must hold what was published. */
-static int import_check(const char *name, const char *dir, const struct import *import,
-                        struct problem *problem)
-{
-    const struct published *set = published_find(name);
-    if (!set)
-        return 0;
-    const size_t train = import->train.labels.size, test = import->test.labels.size;
-    if (import->channels != set->channels || import->height != set->height || import->width != set->width ||
-        import->classes != set->classes || train != set->train_count || test != set->test_count)
-        return problem_set(problem, ERR_INPUT,
-                           "%s: %zu and %zu records of %d x %d x %d in %d classes, but %s has %" PRIu32
-                           " and %" PRIu32 " of %d x %d x %d in %d; give other data another name",
-                           dir, train, test, import->channels, import->height, import->width, import->classes,
-                           name, set->train_count, set->test_count, set->channels, set->height, set->width,
-                           set->classes);
-    return 0;
-}
-
-static int import_read(const char *name, const char *dir, struct import *import, struct problem *problem)
-{
-    int err;
-    if (idx_present(dir) && cifar_present(dir))
-        err = problem_set(problem, ERR_INPUT, "%s: files of IDX and of CIFAR; expected those of one data set",
-                          dir);
-    else if (idx_present(dir))
-        err = idx_import(dir, import, problem);
-    else if (cifar_present(dir))
-        err = cifar_import(dir, import, problem);
-    else if (access(dir, R_OK | X_OK) != 0)
-        err = problem_set(problem, ERR_NOT_FOUND, "%s: %s", dir, strerror(errno));
-    else
-        err = problem_set(
-            problem, ERR_NOT_FOUND,
-            "%s: no files of a data set; expected IDX (train-images-idx3-ubyte, train-labels-idx1-ubyte, "
-            "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, plain or .gz), CIFAR-10 (data_batch_1.bin to "
-            "data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin)",
-            dir);
-    return err ? err : import_check(name, dir, import, problem);
-}
-
-int data_import(const char *cache_dir, const char *name, const char *dir, struct hash *ret_hash,
-                struct problem *problem)
-{
-    struct import import = {0};
-    int err = data_name_check(name, problem);
-    if (!err)
-        err = import_read(name, dir, &import, problem);
-    if (!err)
-        err = dir_make(cache_dir, problem);
-    if (!err) {
-        char *temporary = xasprintf("%s/.%s.XXXXXX", cache_dir, name);
-        const int fd = mkostemp(temporary, O_CLOEXEC);
-        if (fd < 0)
-            err = problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
-        else {
-            err = fchmod(fd, 0644) == 0 ? data_write(fd, temporary, &import, problem)
-                                        : problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
-            close(fd);
-            if (!err)
-                err = data_adopt(cache_dir, name, temporary, NULL, ret_hash, problem);
-            if (err)
-                unlink(temporary);
-        }
-        free(temporary);
-    }
-    import_release(&import);
-    return err;
-}
-
 /* ---- listing ---------------------------------------------------------------------------------------------
  */
 
@@ -400,37 +263,60 @@ static int is_data_file(const struct dirent *entry)
     return entry->d_name[0] != '.' && dot && strcmp(dot, ".data") == 0;
 }
 
-int data_list(const char *cache_dir, struct data_entry **ret_entries, int *ret_count, struct problem *problem)
+int data_names(const char *cache_dir, char ***ret_names, int *ret_count, struct problem *problem)
 {
     struct dirent **files = NULL;
     int count = scandir(cache_dir, &files, is_data_file, alphasort);
     if (count < 0 && errno != ENOENT)
         return problem_set(problem, ERR_IO, "%s: %s", cache_dir, strerror(errno));
     count = count < 0 ? 0 : count;
-    struct data_entry *entries = xcalloc((size_t)count + 1, sizeof *entries);
-    int err = 0, filled = 0;
+    char **names = xcalloc((size_t)count + 1, sizeof *names);
     for (int i = 0; i < count; i++) {
-        struct data_entry *entry = &entries[filled];
-        struct data *data = NULL;
-        *strrchr(files[i]->d_name, '.') = '\0';
-        if (!err)
-            err = cache_open(cache_dir, files[i]->d_name, false, &data, problem);
-        if (!err) {
-            *entry = (struct data_entry){.name = xstrdup(files[i]->d_name),
-                                         .train_count = data->train.count,
-                                         .test_count = data->test.count,
-                                         .channels = data->channels,
-                                         .height = data->height,
-                                         .width = data->width,
-                                         .classes = data->classes,
-                                         .bytes = data->map_bytes};
-            hash_hex(&data->hash, entry->hash_hex);
-            filled++;
-        }
-        data_close(&data);
+        names[i] =
+            xasprintf("%.*s", (int)(strrchr(files[i]->d_name, '.') - files[i]->d_name), files[i]->d_name);
         free(files[i]);
     }
     free(files);
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
+static int entry_fill(const char *cache_dir, const char *name, struct data_entry *ret_entry,
+                      struct problem *problem)
+{
+    struct data *data = NULL;
+    int err = cache_open(cache_dir, name, false, &data, problem);
+    if (err)
+        return err;
+    *ret_entry = (struct data_entry){.name = xstrdup(name),
+                                     .train_count = data->train.count,
+                                     .test_count = data->test.count,
+                                     .channels = data->channels,
+                                     .height = data->height,
+                                     .width = data->width,
+                                     .classes = data->classes,
+                                     .bytes = data->map_bytes};
+    hash_hex(&data->hash, ret_entry->hash_hex);
+    data_close(&data);
+    return 0;
+}
+
+int data_list(const char *cache_dir, struct data_entry **ret_entries, int *ret_count, struct problem *problem)
+{
+    char **names;
+    int count, filled = 0;
+    int err = data_names(cache_dir, &names, &count, problem);
+    if (err)
+        return err;
+    struct data_entry *entries = xcalloc((size_t)count + 1, sizeof *entries);
+    for (int i = 0; i < count; i++) {
+        if (!err)
+            err = entry_fill(cache_dir, names[i], &entries[filled], problem);
+        filled += !err;
+        free(names[i]);
+    }
+    free(names);
     if (err) {
         data_list_release(&entries, filled);
         return err;
