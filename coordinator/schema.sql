@@ -93,7 +93,7 @@ CREATE TABLE proposal (
                                                 'too large')),
     candidate  INTEGER REFERENCES candidate (id),
     activation TEXT NOT NULL,
-    tokens     TEXT NOT NULL CHECK (json_type(tokens) = 'array'),
+    tokens     TEXT NOT NULL CHECK (tokens GLOB '[[]*]'),
     log_probability REAL,
     policy_version  INTEGER NOT NULL,
     reward     REAL,
