@@ -6,6 +6,12 @@
 #define COMMON_LOG_H
 
 #include <stdbool.h>
+/* Headers of libraries include this one (czmq.h does), and its macros have our names and other values: read it first, and take
+ * them away. */
+#include <syslog.h>
+#undef LOG_WARNING
+#undef LOG_INFO
+#undef LOG_DEBUG
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 

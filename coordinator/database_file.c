@@ -1,6 +1,8 @@
 #include "coordinator/database_file.h"
 
-#include <assert.h>
+#include "coordinator/schema.h"
+
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -64,7 +66,7 @@ int database_path(const char *path, char **ret_path, bool *ret_exists, struct pr
 
 int database_check(const char *path, struct problem *problem)
 {
-    static const char magic[16] = "SQLite format 3", application[4] = "Acts"; /* schema.sql */
+    static const char magic[16] = "SQLite format 3";
     enum { APPLICATION_AT = 68, HEADER_BYTES = 100 };
     char header[HEADER_BYTES];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -74,7 +76,9 @@ int database_check(const char *path, struct problem *problem)
     close(fd);
     if (size < (ssize_t)sizeof header || memcmp(header, magic, sizeof magic) != 0)
         return problem_set(problem, ERR_CORRUPT, "%s is not a database; it is left as it is", path);
-    if (memcmp(header + APPLICATION_AT, application, sizeof application) != 0)
+    uint32_t application; /* big-endian */
+    memcpy(&application, header + APPLICATION_AT, sizeof application);
+    if (be32toh(application) != SCHEMA_APPLICATION)
         return problem_set(problem, ERR_CORRUPT,
                            "%s is a database of another program, not a results database of actsearch; it is "
                            "left as it is",

@@ -18,8 +18,7 @@
 #include <unistd.h>
 
 /* What brings a database from version n to n + 1. */
-static const char *const migrations[] = {schema_sql};
-enum { STORE_VERSION = sizeof migrations / sizeof *migrations };
+static const char *const migrations[SCHEMA_VERSION] = {schema_sql};
 
 /* The statements that stay prepared. */
 enum replacement {
@@ -105,7 +104,7 @@ static int writer_prepare(struct writer *writer, struct problem *problem)
 /* Brings the database to the present version; a new one is at version 0. */
 static int migrate(struct sql *sql, int64_t version, struct problem *problem)
 {
-    for (; version < STORE_VERSION; version++) {
+    for (; version < SCHEMA_VERSION; version++) {
         int err = sql_begin(sql, problem);
         if (!err)
             err = sql_exec(sql, migrations[version], problem);
@@ -124,11 +123,11 @@ static int check_version(struct sql *sql, int64_t *ret_version, struct problem *
     int err = sql_number(sql, "PRAGMA user_version", ret_version, problem);
     if (err)
         return err;
-    if (*ret_version > STORE_VERSION)
+    if (*ret_version > SCHEMA_VERSION)
         return problem_set(problem, ERR_VERSION,
                            "the database was made by a newer actsearch (its version is %" PRId64
                            ", this one knows %d): go on with that release",
-                           *ret_version, STORE_VERSION);
+                           *ret_version, SCHEMA_VERSION);
     if (*ret_version < 1)
         return problem_set(problem, ERR_CORRUPT, "the database has no version");
     return 0;
