@@ -74,15 +74,30 @@ void monitor_duration(double seconds, struct buf *ret_text)
         buf_printf(ret_text, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
 }
 
-void monitor_finished(const struct monitor *monitor, const struct progress_row *row, const char *reasons,
-                      struct buf *ret_text)
+/* " (constant 3, not finite 7)" */
+static void put_reasons(const struct progress_row *row, struct buf *ret_text)
+{
+    const char *before = " (";
+    for (int v = 0; v < VERDICTS; v++) {
+        if (row->rejected_by[v] == 0)
+            continue;
+        buf_printf(ret_text, "%s%s %lld", before, verdict_text((enum verdict)v),
+                   (long long)row->rejected_by[v]);
+        before = ", ";
+    }
+    if (row->rejected)
+        buf_printf(ret_text, ")");
+}
+
+void monitor_finished(const struct monitor *monitor, const struct progress_row *row, struct buf *ret_text)
 {
     buf_printf(ret_text, "Finished: %s, after ", row->finished_because);
     monitor_duration(row->elapsed_seconds, ret_text);
-    buf_printf(ret_text, ".\n%lld proposals: %lld candidates, %lld duplicates, %lld rejected%s%s%s.\n",
+    buf_printf(ret_text, ".\n%lld proposals: %lld candidates, %lld duplicates, %lld rejected",
                (long long)row->proposals, (long long)row->candidates, (long long)row->duplicates,
-               (long long)row->rejected, *reasons ? " (" : "", reasons, *reasons ? ")" : "");
-    buf_printf(ret_text, "%lld trials: %lld done, %lld diverged, %lld failed.\n", (long long)row->trials,
+               (long long)row->rejected);
+    put_reasons(row, ret_text);
+    buf_printf(ret_text, ".\n%lld trials: %lld done, %lld diverged, %lld failed.\n", (long long)row->trials,
                (long long)row->done, (long long)row->diverged, (long long)row->failed);
     if (monitor->rl)
         buf_printf(ret_text, "%lld PPO updates.\n", (long long)row->policy_version);

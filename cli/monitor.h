@@ -28,8 +28,7 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
 
 /* "1 h 10 min", "48 s". */
 void monitor_duration(double seconds, struct buf *ret_text);
-/* "Finished: …", a few lines. `reasons` is "constant 3, not finite 7", or "". */
-void monitor_finished(const struct monitor *monitor, const struct progress_row *row, const char *reasons,
-                      struct buf *ret_text);
+/* "Finished: …", a few lines. */
+void monitor_finished(const struct monitor *monitor, const struct progress_row *row, struct buf *ret_text);
 
 #endif

@@ -91,5 +91,5 @@ int cli_rank(int argc, char **argv)
     if (!err)
         err = ranking_print(reader, &list, stdout, &problem);
     store_reader_close(&reader);
-    return err ? print_problem(argv[0], arguments.path, &problem) : STATUS_DONE;
+    return err ? print_problem(argv[0], NULL, &problem) : STATUS_DONE;
 }

@@ -346,25 +346,6 @@ static void print_log_end(const struct run *run)
         fprintf(stderr, "  %.*s\n", (int)strcspn(line, "\n"), line);
 }
 
-/* "constant 3, not finite 7" from the columns rejected_… of the view. */
-static int rejection_reasons(struct store_reader *reader, struct buf *ret_text, struct problem *problem)
-{
-    static const char PREFIX[] = "rejected_";
-    struct answer progress = {0};
-    int err = answer_query(reader, "SELECT * FROM progress", NULL, &progress, problem);
-    for (int c = 0; c < progress.columns && !err; c++) {
-        const char *name = progress.names[c];
-        if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0 || answer_int(&progress, 0, name) == 0)
-            continue;
-        buf_printf(ret_text, "%s", ret_text->size ? ", " : "");
-        for (const char *at = name + sizeof PREFIX - 1; *at; at++)
-            buf_put(ret_text, *at == '_' ? " " : at, 1);
-        buf_printf(ret_text, " %lld", (long long)answer_int(&progress, 0, name));
-    }
-    answer_release(&progress);
-    return err;
-}
-
 static void print_what_next(const struct run *run, const struct progress_row *row)
 {
     const char *db = run->database_word;
@@ -393,22 +374,17 @@ static int print_results(struct run *run, struct problem *problem)
 {
     const struct ranking_options list = {.limit = ROWS_SHOWN, .format = RANKING_TABLE};
     struct progress_row row;
-    struct buf reasons = {0}, text = {0};
+    struct buf text = {0};
     int err = run->reader ? 0 : store_reader_open(run->database, &run->reader, problem);
     if (!err)
         err = store_progress(run->reader, &row, problem);
-    if (!err)
-        err = rejection_reasons(run->reader, &reasons, problem);
     if (!err) {
-        monitor_finished(&run->monitor, &row, buf_text(&reasons), &text);
+        monitor_finished(&run->monitor, &row, &text);
         printf("%s\n", buf_text(&text));
         err = ranking_print(run->reader, &list, stdout, problem);
     }
     if (!err)
         print_what_next(run, &row);
-    if (err)
-        problem_prefix(problem, "%.200s", run->database);
-    buf_release(&reasons);
     buf_release(&text);
     return err;
 }

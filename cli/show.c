@@ -379,18 +379,18 @@ static int say_absent(struct store_reader *reader, const struct shown *shown,
         return err;
     const long long every = answer_int(&proposals, 0, "every"), times = answer_int(&proposals, 0, "this");
     answer_release(&proposals);
-    problem->line = problem->column = 0;
+    *problem = (struct problem){0};
     if (shown->verdict == VERDICT_USABLE)
         return problem_set(
             problem, ERR_NOT_FOUND,
-            "%.100s was never proposed, in %lld proposals so far; 'actsearch expr' says what it is",
-            arguments->text, every);
+            "%.200s: %.100s was never proposed, in %lld proposals so far; 'actsearch expr' says what it is",
+            arguments->path, arguments->text, every);
     char proposed[64] = "it was never proposed";
     if (times)
         snprintf(proposed, sizeof proposed, "it was proposed %lld time%s", times, times == 1 ? "" : "s");
-    return problem_set(problem, ERR_NOT_FOUND, "%.100s is rejected, not trained: %s, %s (%s)",
-                       arguments->text, verdict_text(shown->verdict), verdict_meaning(shown->verdict),
-                       proposed);
+    return problem_set(problem, ERR_NOT_FOUND, "%.200s: %.100s is rejected, not trained: %s, %s (%s)",
+                       arguments->path, arguments->text, verdict_text(shown->verdict),
+                       verdict_meaning(shown->verdict), proposed);
 }
 
 static int show(struct store_reader *reader, const struct arguments *arguments, struct shown *shown,
@@ -426,5 +426,5 @@ int cli_show(int argc, char **argv)
         err = show(reader, &arguments, &shown, &problem);
     store_reader_close(&reader);
     shown_release(&shown);
-    return err ? print_problem(argv[0], arguments.path, &problem) : STATUS_DONE;
+    return err ? print_problem(argv[0], NULL, &problem) : STATUS_DONE;
 }
