@@ -408,13 +408,13 @@ static int start_and_work(struct run *run, struct problem *problem)
 {
     char **coordinator = NULL, **worker = NULL;
     char *socket_path = NULL;
-    int err = open_log(run, problem);
-    if (!err)
-        err = runtime_make(&run->runtime, problem);
+    int err = runtime_make(&run->runtime, problem);
     if (!err)
         err = coordinator_arguments(run, &coordinator, problem);
     if (!err)
         err = worker_arguments(run, &worker, problem);
+    if (!err)
+        err = open_log(run, problem);
     if (!err) {
         const int workers = run->arguments->workers ? run->arguments->workers : cores_available();
         socket_path = xasprintf("%s", strchr(run->runtime.endpoint, '/') + 2);
