@@ -198,7 +198,7 @@ static void count_bad(struct daemon *daemon, const char *why)
 static void log_received(struct daemon *daemon, const struct msg *msg)
 {
     if (msg->type == MSG_WELCOME && !agent_greeted(daemon->agent) && (agent_busy(daemon->agent) == 0 || daemon->silence_logged))
-        log_line(daemon->silence_logged ? LOG_INFO : LOG_DEBUG, "connected to %s", daemon->settings->endpoint);
+        log_line(daemon->silence_logged ? LEVEL_INFO : LEVEL_DEBUG, "connected to %s", daemon->settings->endpoint);
     daemon->silence_logged = false;
 }
 
@@ -401,8 +401,8 @@ int daemon_run(struct daemon *daemon, struct problem *problem)
     end_trainers(daemon);
     if (err)
         return err;
-    log_info("%s", agent_reason(daemon->agent));
     if (agent_left(daemon->agent) == AGENT_REFUSED)
         return problem_set(problem, ERR_CONFLICT, "%s", agent_reason(daemon->agent));
+    log_info("leaves: %s", agent_reason(daemon->agent));
     return 0;
 }
