@@ -81,7 +81,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         arguments->level_given = true;
         return 0;
     case 'v':
-        arguments->level = LOG_DEBUG;
+        arguments->level = LEVEL_DEBUG;
         arguments->level_given = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -233,7 +233,7 @@ static int run_experiment(const struct arguments *arguments)
 int main(int argc, char **argv)
 {
     matrix_fix_core(argv);
-    struct arguments arguments = {.bind = "tcp://127.0.0.1:5570", .level = LOG_INFO};
+    struct arguments arguments = {.bind = "tcp://127.0.0.1:5570", .level = LEVEL_INFO};
     arguments.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides);
     argp_err_exit_status = STATUS_USAGE;
     argp_program_version_hook = print_version;
