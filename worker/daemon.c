@@ -49,7 +49,7 @@ struct daemon {
     struct msg message; /* the one at hand: too large for the stack of a deep call */
     struct buf bytes;
     int64_t bad, bad_logged_ms;
-    bool silence_logged;
+    bool greeting_logged, silence_logged;
 };
 
 static int64_t now_ms(void)
@@ -69,14 +69,22 @@ int daemon_default_slots(void)
 
 int daemon_check(const struct daemon_settings *settings, struct problem *problem)
 {
-    int err = endpoint_check(settings->endpoint, problem);
-    if (err || settings->insecure || endpoint_is_local(settings->endpoint))
+    const char *endpoint = settings->endpoint;
+    int err = endpoint_check(endpoint, problem);
+    if (err)
         return err;
+    const char *port = strrchr(endpoint, ':') + 1;
+    if (strncmp(endpoint, "tcp://", 6) == 0 && (strcmp(port, "*") == 0 || strspn(port, "0") == strlen(port)))
+        return problem_set(problem, ERR_INPUT,
+                           "%s: expected the port at which the coordinator listens, not '%s'", endpoint,
+                           port);
+    if (settings->insecure || endpoint_is_local(endpoint))
+        return 0;
     return problem_set(
         problem, ERR_INPUT,
         "%s is on another machine, and nothing on the way is encrypted or proves who is there: say "
         "--insecure where you trust the whole network",
-        settings->endpoint);
+        endpoint);
 }
 
 static int connect_dealer(struct daemon *daemon, struct problem *problem)
@@ -198,12 +206,14 @@ static void count_bad(struct daemon *daemon, const char *why)
     log_warning("bad message from %s: %s (%" PRId64 " so far)", daemon->settings->endpoint, why, daemon->bad);
 }
 
+/* The first greeting, and the first after a long silence, is worth a line. */
 static void log_received(struct daemon *daemon, const struct msg *msg)
 {
-    if (msg->type == MSG_WELCOME && !agent_greeted(daemon->agent) &&
-        (agent_busy(daemon->agent) == 0 || daemon->silence_logged))
-        log_line(daemon->silence_logged ? LEVEL_INFO : LEVEL_DEBUG, "connected to %s",
-                 daemon->settings->endpoint);
+    if (msg->type == MSG_WELCOME && (!daemon->greeting_logged || daemon->silence_logged)) {
+        log_info("connected to %s: experiment '%s', %d slots here", daemon->settings->endpoint,
+                 msg->welcome_.experiment, daemon->settings->slots);
+        daemon->greeting_logged = true;
+    }
     daemon->silence_logged = false;
 }
 
