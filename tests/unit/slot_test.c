@@ -170,7 +170,8 @@ static void tries(const struct msg_lease *lease)
         strcat(done, "file ");
     if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_max != 0)
         strcat(done, "core ");
-    if (bounded && malloc((size_t)300 << 20))
+    void *volatile block = bounded ? malloc((size_t)300 << 20) : NULL;
+    if (block)
         strcat(done, "memory ");
     if (confine(1, 0, &problem) != ERR_STOPPED)
         strcat(done, "orphan ");
