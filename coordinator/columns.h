@@ -16,7 +16,7 @@ struct column {
         COLUMN_ONE, /* no field: the key of a table that has one row */
         COLUMN_INT,
         COLUMN_BOOL,
-        COLUMN_REAL, /* NaN: NULL */
+        COLUMN_REAL, /* NaN: NULL; −0 is read back as 0 */
         COLUMN_TEXT,
         COLUMN_BYTES,
         COLUMN_HASH,      /* hexadecimal */

@@ -81,6 +81,8 @@ static int trouble(struct source *source, struct problem *problem)
                            "%s: cut short: the gzip ends in the middle, at offset %" PRIu64
                            " of the unpacked bytes",
                            source->name, source->offset);
+    const char *colon = strstr(text, ": "); /* zlib puts its own name of the file in front */
+    text = colon ? colon + 2 : text;
     return problem_set(problem, ERR_CORRUPT,
                        "%s: a damaged gzip: %s, after offset %" PRIu64 " of the unpacked bytes", source->name,
                        text, source->offset);
