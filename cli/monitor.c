@@ -91,9 +91,10 @@ static void put_reasons(const struct progress_row *row, struct buf *ret_text)
 
 void monitor_finished(const struct monitor *monitor, const struct progress_row *row, struct buf *ret_text)
 {
-    buf_printf(ret_text, "Finished: %s, after ", row->finished_because);
+    buf_printf(ret_text, "Finished: %s, ", row->finished_because);
     monitor_duration(row->elapsed_seconds, ret_text);
-    buf_printf(ret_text, ".\nProposals: %lld, of which candidates %lld, duplicates %lld, rejected %lld",
+    buf_printf(ret_text,
+               " after its start.\nProposals: %lld, of which candidates %lld, duplicates %lld, rejected %lld",
                (long long)row->proposals, (long long)row->candidates, (long long)row->duplicates,
                (long long)row->rejected);
     put_reasons(row, ret_text);

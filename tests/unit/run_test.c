@@ -135,7 +135,7 @@ static void the_end_counts_everything_and_each_reason(void **state)
     monitor_finished(&monitor, &row, &text);
     assert_string_equal(
         buf_text(&text),
-        "Finished: search.candidates reached, after 1 h 02 min.\n"
+        "Finished: search.candidates reached, 1 h 02 min after its start.\n"
         "Proposals: 20, of which candidates 5, duplicates 4, rejected 11 (constant 3, not finite 8).\n"
         "Trials: 7, of which done 4, diverged 2, failed 1.\n"
         "PPO updates: 3.\n");
