@@ -1,10 +1,12 @@
 #include "proto/link.h"
 
+#include "common/hash.h"
 #include "proto/msg.h"
 
 #include <assert.h>
 #include <czmq.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -153,7 +155,9 @@ int link_bind(const struct link_settings *settings, struct link **ret_link, stru
 
 static int watch(struct link *link, struct problem *problem)
 {
-    char *name = xasprintf("inproc://link-%p", (void *)link->socket);
+    uint64_t number; /* never one of before: a monitor's name is free some time after its end */
+    random_bytes(&number, sizeof number);
+    char *name = xasprintf("inproc://link-%016" PRIx64, number);
     link->monitor = zsock_new(ZMQ_PAIR);
     int rc = zmq_socket_monitor(zsock_resolve(link->socket), name,
                                 ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |

@@ -229,13 +229,12 @@ static void send_message(struct daemon *daemon, const struct msg *msg)
 /* Why the coordinator does not take us, once a minute: a worker may wait for days for a key to be allowed. */
 static void log_refused(struct daemon *daemon, enum link_news news)
 {
-    bool key = daemon->settings->key_file != NULL;
-    const char *why = news == LINK_REFUSED ? "not accepted: is the key in the coordinator's allow-list?"
-                      : news == LINK_MISMATCH
-                          ? (key ? "it uses no keys: start it with --keys, or this worker without --key"
-                                 : "it asks for a key: give --key FILE")
-                      : key ? "it hung up: is it the coordinator whose public key the key file holds?"
-                            : "it hung up";
+    const char *why =
+        news == LINK_REFUSED          ? "not accepted: is the key in the coordinator's allow-list?"
+        : !daemon->settings->key_file ? "it hung up: does it ask for a key (--key FILE)?"
+        : news == LINK_MISMATCH
+            ? "it uses no keys: was it started with --keys?"
+            : "it hung up: is it the coordinator of the key file, and was it started with --keys?";
     if (daemon->refused_logged_ms != 0 && now_ms() - daemon->refused_logged_ms < REFUSED_LOG_MS)
         return;
     daemon->refused_logged_ms = now_ms();
