@@ -197,6 +197,8 @@ static void close_sockets(struct link *link)
         zmq_socket_monitor(zsock_resolve(link->socket), NULL, 0);
     zsock_destroy(&link->monitor);
     zsock_destroy(&link->socket); /* before the door: while it is open, somebody stands there */
+    if (link->door)
+        zmq_unbind(zsock_resolve(link->door), DOOR); /* now, not when the context gets round to it */
     zsock_destroy(&link->door);
 }
 
