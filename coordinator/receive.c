@@ -66,8 +66,10 @@ static void name_under_key(const char *key, const char *name, char ret_name[33])
     free(both);
 }
 
-static void on_hello(struct core *core, uint64_t peer, uint32_t group, const struct msg_hello *hello)
+/* `key` is "" for a worker without one. */
+static void on_hello(struct core *core, uint64_t peer, const char *key, const struct msg_hello *hello)
 {
+    uint32_t group = key[0] != '\0' ? workers_group(&core->workers, key) : 0;
     char reason[480];
     if (core_finished(core)) {
         core_send_bye(core, peer, true, core->kept.experiment.finished_because);
@@ -93,8 +95,8 @@ static void on_hello(struct core *core, uint64_t peer, uint32_t group, const str
     worker = workers_hello(&core->workers, peer, group, hello, core->now_ms);
     lease_group(&core->leases, worker, group);
     if (core->kept.workers.count > known)
-        core_note(core, "worker", "worker on %s joined: %" PRId64 " slots, %s kernels, %s", hello->host,
-                  hello->slots, hello->kernels, hello->cpu);
+        core_note(core, "worker", "worker on %s joined: %" PRId64 " slots, %s kernels, %s%s%.8s", hello->host,
+                  hello->slots, hello->kernels, hello->cpu, group != 0 ? ", key " : "", key);
     core_send_to(core, peer, MSG_WELCOME, 0);
 }
 
@@ -333,7 +335,7 @@ void core_hello(struct core *core, uint64_t peer, const char *key, const struct 
     core_set_now(core, now_ms);
     struct msg_hello named = *hello;
     name_under_key(key, hello->worker, named.worker);
-    on_hello(core, peer, workers_group(&core->workers, key), &named);
+    on_hello(core, peer, key, &named);
 }
 
 void core_revoke(struct core *core, const char *key, int64_t now_ms)
@@ -356,7 +358,7 @@ void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64
     assert(peer != 0);
     core_set_now(core, now_ms);
     if (msg->type == MSG_HELLO) {
-        on_hello(core, peer, 0, &msg->hello_);
+        on_hello(core, peer, "", &msg->hello_);
         return;
     }
     int64_t worker = workers_at(&core->workers, peer);

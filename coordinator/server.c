@@ -221,6 +221,7 @@ static bool receive_one(struct server *server, struct core *core)
 struct keys_context {
     struct server *server;
     struct core *core;
+    bool first; /* of the list: it is not worth a line for each key */
 };
 
 static bool may_enter(void *context, const char *key, const char *address)
@@ -242,7 +243,7 @@ static void take_news(void *context, enum allow_news news, const char *key, cons
         log_warning("%s", name);
         return;
     }
-    log_info("key '%s' (%.8s…) %s", name, key,
+    log_line(keys->first ? LEVEL_DEBUG : LEVEL_INFO, "key '%s' (%.8s…) %s", name, key,
              news == ALLOW_ADDED ? "is allowed" : "is not allowed any more");
     if (news == ALLOW_REMOVED)
         core_revoke(keys->core, key, server_now_ms(keys->server));
@@ -253,11 +254,13 @@ static void tend_keys(struct server *server, struct core *core)
 {
     if (!server->allow)
         return;
-    struct keys_context context = {server, core};
+    struct keys_context context = {server, core, server->allow_checked_ms == 0};
     int64_t now_ms = server_now_ms(server);
     if (now_ms - server->allow_checked_ms >= ALLOW_CHECK_MS) {
         server->allow_checked_ms = now_ms;
         allow_refresh(server->allow, take_news, &context);
+        if (context.first)
+            log_info("%zu keys are allowed", allow_count(server->allow));
     }
     link_answer_door(server->link, may_enter, &context);
 }
