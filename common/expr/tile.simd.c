@@ -1,4 +1,4 @@
-/* The loops of common/expr/tile.h, generated from ops.def for each instruction set. */
+/* The steps of common/expr/tile.h, generated from ops.def for each instruction set. */
 #include "common/expr/tile.h"
 
 #include "common/expr/vecmath.h"
@@ -6,75 +6,193 @@
 #define F(function) vec_##function
 #define K(constant) vec_set(constant)
 
-/* Runs `body` for each vector; what the body does not use of g, a, b and y is never loaded. */
-#define LOOP(body)                                                                                           \
-    struct tile_operand og = work->operand[TILE_G], oa = work->operand[TILE_A];                              \
-    struct tile_operand ob = work->operand[TILE_B], oy = work->operand[TILE_Y];                              \
-    float *out = work->out;                                                                                  \
-    int n = work->n;                                                                                         \
-    (void)og, (void)ob, (void)oy, (void)n;                                                                   \
-    for (size_t row = 0; row < work->rows; row++, out += LANES) {                                            \
-        for (int lane = 0; lane < LANES; lane += VEC_LANES) {                                                \
-            body                                                                                             \
-        }                                                                                                    \
-        og.at += og.step, oa.at += oa.step, ob.at += ob.step, oy.at += oy.step;                              \
+enum { TILE_ROWS = TILE_VECTORS * VEC_LANES / LANES };
+
+/* The accumulator's vectors: as many as calls pass in registers. */
+#define ACCUMULATOR vec v0, vec v1, vec v2, vec v3, vec v4, vec v5, vec v6, vec v7
+#define EACH(what, ...)                                                                                      \
+    what(v0, 0, __VA_ARGS__) what(v1, 1, __VA_ARGS__) what(v2, 2, __VA_ARGS__) what(v3, 3, __VA_ARGS__)      \
+        what(v4, 4, __VA_ARGS__) what(v5, 5, __VA_ARGS__) what(v6, 6, __VA_ARGS__) what(v7, 7, __VA_ARGS__)
+
+typedef void step_function(const struct tile_step *step, struct tile_frame *frame, ACCUMULATOR);
+
+#define STEP(name) static void name(const struct tile_step *step, struct tile_frame *frame, ACCUMULATOR)
+
+/* The last thing that a step does. */
+#define NEXT                                                                                                 \
+    ((step_function *)frame->function[step[1].function])(step + 1, frame, v0, v1, v2, v3, v4, v5, v6, v7);
+
+/* ---- operands in memory: vector i of a tile is a part of a row, a row, or one of several parts ---- */
+
+struct operand {
+    float *at;
+    size_t stride;
+};
+
+static inline struct operand operand(const struct tile_frame *frame, struct tile_at at)
+{
+    return (struct operand){frame->base[at.base] + at.offset, at.stride};
+}
+
+static inline float *part(struct operand from, int i)
+{
+    return from.at + (size_t)(i * VEC_LANES / LANES) * from.stride + i * VEC_LANES % LANES;
+}
+
+#define GET(name, i)         vec_load(part(name, i))
+#define OPERAND(name, index) const struct operand name = operand(frame, step->operand[index]);
+#define OUT                  const struct operand out = operand(frame, step->out);
+
+/* ---- the formulas as functions ---- */
+
+#define OP_FUNCTIONS_POWER(...) /* the compiler makes products of it */
+#define OP_FUNCTIONS(id, formula, slope_a, slope_b)                                                          \
+    static inline __attribute__((always_inline)) vec value_##id(vec a, vec b)                                \
+    {                                                                                                        \
+        (void)b;                                                                                             \
+        return formula;                                                                                      \
+    }                                                                                                        \
+    static inline __attribute__((always_inline)) vec slope_a_##id(vec a, vec b, vec y)                       \
+    {                                                                                                        \
+        (void)a, (void)b, (void)y;                                                                           \
+        return slope_a;                                                                                      \
+    }                                                                                                        \
+    static inline __attribute__((always_inline)) vec slope_b_##id(vec a, vec b, vec y)                       \
+    {                                                                                                        \
+        (void)a, (void)b, (void)y;                                                                           \
+        return slope_b;                                                                                      \
     }
 
-#define LOAD(name)   vec name = vec_load(o##name.at + lane);
-#define IGNORE(name) (void)name;
+/* ---- steps ---- */
 
-/* `b` and `y` stand for nothing where the formula does not name them, so they may be loaded only where they
- * exist. */
-#define LOAD_B_1 vec b = (vec){0};
-#define LOAD_B_2 LOAD(b)
+/* The long functions would not fit in registers eight times over: they run in a loop, with their constants in
+ * registers and the vectors on the stack. Compilers unroll the loops of the short ones. */
+#define SPREAD          vec each[TILE_VECTORS] = {v0, v1, v2, v3, v4, v5, v6, v7};
+#define GATHER(v, i, _) v = each[i];
+#define LOOP            for (int i = 0; i < TILE_VECTORS; i++)
+
+#define STEPS_1(id)                                                                                          \
+    STEP(step_value_##id)                                                                                    \
+    {                                                                                                        \
+        SPREAD LOOP each[i] = value_##id(each[i], each[i]);                                                  \
+        EACH(GATHER, ) NEXT                                                                                  \
+    }                                                                                                        \
+    STEP(step_slope_##id)                                                                                    \
+    {                                                                                                        \
+        SPREAD LOOP each[i] = slope_a_##id(each[i], each[i], each[i]);                                       \
+        EACH(GATHER, ) NEXT                                                                                  \
+    }                                                                                                        \
+    STEP(step_both_##id)                                                                                     \
+    {                                                                                                        \
+        OUT SPREAD LOOP                                                                                      \
+        {                                                                                                    \
+            vec a = each[i];                                                                                 \
+            each[i] = value_##id(a, a);                                                                      \
+            vec_store(part(out, i), slope_a_##id(a, a, each[i]));                                            \
+        }                                                                                                    \
+        EACH(GATHER, ) NEXT                                                                                  \
+    }
+#define TABLE_1(id)                                                                                          \
+    [STEP_VALUE * OPS + OP_##id] = (tile_any_function *)step_value_##id,                                     \
+                        [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,                 \
+                        [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
+
+/* Slopes load all that a formula might name; the compiler drops what this one does not. */
+#define OPERANDS             OPERAND(g, TILE_G) OPERAND(a, TILE_A) OPERAND(b, TILE_B) OPERAND(y, TILE_Y)
+#define VALUE_2(v, i, id)    v = value_##id(GET(a, i), GET(b, i));
+#define VALUE_2_A(v, i, id)  v = value_##id(v, GET(b, i));
+#define VALUE_2_B(v, i, id)  v = value_##id(GET(a, i), v);
+#define VALUE_2_AB(v, i, id) v = value_##id(v, v);
+#define SLOPE_2(v, i, a_id)  v = GET(g, i) * slope_##a_id(GET(a, i), GET(b, i), GET(y, i));
+#define BOTH_2(v, i, id)                                                                                     \
+    {                                                                                                        \
+        vec gi = GET(g, i), ai = GET(a, i), bi = GET(b, i), yi = GET(y, i);                                  \
+        vec_store(part(out, i), gi *slope_b_##id(ai, bi, yi));                                               \
+        v = gi * slope_a_##id(ai, bi, yi);                                                                   \
+    }
+#define STEPS_2(id)                                                                                          \
+    STEP(step_value_##id){OPERAND(a, TILE_A) OPERAND(b, TILE_B) EACH(VALUE_2, id) NEXT} STEP(                \
+        step_value_a_##id){OPERAND(b, TILE_B) EACH(VALUE_2_A, id) NEXT} STEP(step_value_b_##id){             \
+        OPERAND(a, TILE_A) EACH(VALUE_2_B, id)                                                               \
+            NEXT} STEP(step_value_ab_##id){EACH(VALUE_2_AB, id) NEXT} STEP(step_slope_##id){                 \
+        OPERANDS EACH(SLOPE_2, a_##id)                                                                       \
+            NEXT} STEP(step_slope_b_##id){OPERANDS EACH(SLOPE_2, b_##id) NEXT} STEP(step_both_##id)          \
+    {                                                                                                        \
+        OUT OPERANDS EACH(BOTH_2, id) NEXT                                                                   \
+    }
+#define TABLE_2(id)                                                                                          \
+    TABLE_1(id)                                                                                              \
+    [STEP_VALUE_A * OPS + OP_##id] = (tile_any_function *)step_value_a_##id,                                 \
+                          [STEP_VALUE_B * OPS + OP_##id] = (tile_any_function *)step_value_b_##id,           \
+                          [STEP_VALUE_AB * OPS + OP_##id] = (tile_any_function *)step_value_ab_##id,         \
+                          [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,
+
+#define FOR_SUM(macro, id, arity, ...)     macro##_##arity(id)
+#define FOR_PRODUCT(macro, id, arity, ...) macro##_##arity(id)
+#define FOR_SIGN(macro, id, arity, ...)    macro##_##arity(id)
+#define FOR_CALL(macro, id, arity, ...)    macro##_##arity(id)
+#define FOR_POWER(...)                     /* the program is made of products instead */
+
+#define FORMULAS_SUM                       OP_FUNCTIONS
+#define FORMULAS_PRODUCT                   OP_FUNCTIONS
+#define FORMULAS_SIGN                      OP_FUNCTIONS
+#define FORMULAS_CALL                      OP_FUNCTIONS
+#define FORMULAS_POWER                     OP_FUNCTIONS_POWER
 
 #define OP(id, name, arity, syntax, properties, formula, slope_a, slope_b, ...)                              \
-    static void value_##id(const struct tile_work *work)                                                     \
-    {                                                                                                        \
-        LOOP(LOAD(a) LOAD_B_##arity IGNORE(b) vec_store(out + lane, formula);)                               \
-    }                                                                                                        \
-    static void value_slope_##id(const struct tile_work *work)                                               \
-    {                                                                                                        \
-        float *out_slope = work->out_slope;                                                                  \
-        LOOP(LOAD(a) LOAD_B_##arity IGNORE(b) vec y = formula; vec_store(out_slope + lane, slope_a);         \
-             vec_store(out + lane, y); if (lane + VEC_LANES == LANES) out_slope += LANES;)                   \
-    }                                                                                                        \
-    static void slope_a_##id(const struct tile_work *work)                                                   \
-    {                                                                                                        \
-        LOOP(LOAD(g) LOAD(a) LOAD(b) LOAD(y) IGNORE(a) IGNORE(b) IGNORE(y)                                   \
-                 vec_store(out + lane, g * (slope_a));)                                                      \
-    }                                                                                                        \
-    static void slope_b_##id(const struct tile_work *work)                                                   \
-    {                                                                                                        \
-        LOOP(LOAD(g) LOAD(a) LOAD(b) LOAD(y) IGNORE(a) IGNORE(b) IGNORE(y)                                   \
-                 vec_store(out + lane, g * (slope_b));)                                                      \
-    }
+    FORMULAS_##syntax(id, formula, slope_a, slope_b) FOR_##syntax(STEPS, id, arity)
 #include "common/expr/ops.def"
 #undef OP
 
-static void copy(const struct tile_work *work)
+#define LOAD_ONE(v, i, from) v = GET(from, i);
+#define STORE_ONE(v, i, to)  vec_store(part(to, i), v);
+
+STEP(step_load){OPERAND(a, TILE_A) EACH(LOAD_ONE, a) NEXT}
+
+STEP(step_store){OUT EACH(STORE_ONE, out) NEXT}
+
+STEP(step_sum)
 {
-    LOOP(LOAD(a) vec_store(out + lane, a);)
+    OUT enum { PARTS = LANES / VEC_LANES };
+    vec total[PARTS];
+    memcpy(total, out.at, sizeof total);
+#define SUM_ONE(v, i, all)                                                                                   \
+    if (all || i / PARTS < frame->rows)                                                                      \
+        total[i % PARTS] += v;
+    if (frame->rows == TILE_ROWS) {
+        EACH(SUM_ONE, 1)
+    } else {
+        EACH(SUM_ONE, 0)
+    }
+    memcpy(out.at, total, sizeof total);
+    NEXT
 }
 
-static void sum(const struct tile_work *work)
+STEP(step_end)
 {
-    const float *from = work->operand[TILE_A].at;
-    vec total[LANES / VEC_LANES];
-    memcpy(total, work->out, sizeof total);
-    for (size_t row = 0; row < work->rows; row++, from += work->operand[TILE_A].step)
-        for (int i = 0; i < LANES / VEC_LANES; i++)
-            total[i] += vec_load(from + i * VEC_LANES);
-    memcpy(work->out, total, sizeof total);
+    (void)step, (void)frame;
+    (void)v0, (void)v1, (void)v2, (void)v3, (void)v4, (void)v5, (void)v6, (void)v7;
+}
+
+static void run(const struct tile_step *step, struct tile_frame *frame)
+{
+    const vec zero = {0};
+    ((step_function *)frame->function[step->function])(step, frame, zero, zero, zero, zero, zero, zero, zero,
+                                                       zero);
 }
 
 extern const struct tile_functions SIMD_NAME(tile_functions);
 const struct tile_functions SIMD_NAME(tile_functions) = {
-    .copy = copy,
-    .sum = sum,
-#define OP(id, ...)                                                                                          \
-    .value[OP_##id] = value_##id, .value_slope[OP_##id] = value_slope_##id,                                  \
-    .slope[0][OP_##id] = slope_a_##id, .slope[1][OP_##id] = slope_b_##id,
+    .rows = TILE_ROWS,
+    .run = run,
+    .function =
+        {
+#define OP(id, name, arity, syntax, ...) FOR_##syntax(TABLE, id, arity)
 #include "common/expr/ops.def"
 #undef OP
+            [STEP_LOAD * OPS] = (tile_any_function *)step_load,
+            [STEP_STORE * OPS] = (tile_any_function *)step_store,
+            [STEP_SUM * OPS] = (tile_any_function *)step_sum,
+            [STEP_END * OPS] = (tile_any_function *)step_end,
+        },
 };

@@ -424,21 +424,6 @@ static inline vec vec_erf_slope(vec a)
 
 /* ---- the rest: NaN goes through, no comparison is true of it ---- */
 
-/* a^n by squaring. */
-static inline vec vec_power(vec a, int n)
-{
-    vec y = vec_set(1);
-    for (unsigned rest = n < 0 ? 0u - (unsigned)n : (unsigned)n; rest; rest >>= 1, a *= a)
-        if (rest & 1)
-            y *= a;
-    return n < 0 ? vec_set(1) / y : y;
-}
-
-static inline vec vec_power_slope(vec a, int n)
-{
-    return n == 0 ? vec_set(0) : vec_set((float)n) * vec_power(a, n - 1);
-}
-
 static inline vec vec_sign(vec a)
 {
     return vec_select(
