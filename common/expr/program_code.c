@@ -87,9 +87,35 @@ static void find_dependence(struct compiler *compiler)
     }
 }
 
-/* out = op(a, b), in the section that `section` says. */
+/* Where ref is the negation of another value, that value. */
+static bool is_negated(const struct code *code, enum section section, struct ref ref, struct ref *ret_plain)
+{
+    enum { RECENT = 64 };
+    const struct instructions *list = &code->section[section];
+    for (int i = list->count - 1; i >= 0 && i >= list->count - RECENT; i--)
+        if (list->at[i].op == OP_NEG && list->at[i].kind == KIND_VALUE &&
+            list->at[i].out.place == ref.place && list->at[i].out.index == ref.index) {
+            *ret_plain = list->at[i].operand[TILE_A];
+            return true;
+        }
+    return false;
+}
+
+/* out = op(a, b), in the section that `section` says. Signs go where they cost nothing: −(−a) is a, a + −b and
+ * a − −b are a − b and a + b, to the bit. What is not needed any more is dropped later. */
 static struct ref emit_op(struct code *code, enum section section, enum op op, struct ref a, struct ref b)
 {
+    struct ref plain;
+    if (op == OP_NEG && is_negated(code, section, a, &plain))
+        return plain;
+    if ((op == OP_ADD || op == OP_SUB) && is_negated(code, section, b, &plain)) {
+        op = op == OP_ADD ? OP_SUB : OP_ADD;
+        b = plain;
+    } else if (op == OP_ADD && is_negated(code, section, a, &plain)) {
+        op = OP_SUB;
+        a = b;
+        b = plain;
+    }
     struct instruction *instruction = emit(code, section, KIND_VALUE, op);
     instruction->operand[TILE_A] = a;
     instruction->operand[TILE_B] = b;

@@ -277,20 +277,36 @@ static int pick(const struct assembler *assembler, const struct instruction *con
     return best;
 }
 
-static void count_uses(struct assembler *assembler, const struct instructions *list)
+/* Whether nothing uses what the instruction makes; later uses are counted already. */
+static bool is_idle(const struct assembler *assembler, const struct instruction *instruction)
 {
-    for (int i = 0; i < list->count; i++)
+    if (assembler->section != SECTION_TILE || instruction->kind > KIND_BOTH)
+        return false;
+    const struct known *second = known_of(assembler, instruction->out_2);
+    return known_of(assembler, instruction->out)->uses == 0 && !(second && second->uses);
+}
+
+/* The instructions that are needed, in order; their uses are counted and what they make is not made yet. */
+static int select_needed(struct assembler *assembler, const struct instructions *list,
+                         const struct instruction **order)
+{
+    int first = list->count;
+    for (int i = list->count - 1; i >= 0; i--) {
+        const struct instruction *instruction = &list->at[i];
+        if (is_idle(assembler, instruction))
+            continue;
+        order[--first] = instruction;
         for (int k = 0; k < TILE_OPERANDS; k++) {
-            struct known *known = known_of(assembler, list->at[i].operand[k]);
+            struct known *known = known_of(assembler, instruction->operand[k]);
             if (known)
                 known->uses++;
         }
-    for (int i = 0; i < list->count; i++) { /* what this section makes is not made yet */
-        const struct ref outs[] = {list->at[i].out, list->at[i].out_2};
+        const struct ref outs[] = {instruction->out, instruction->out_2};
         for (int k = 0; k < 2; k++)
             if (known_of(assembler, outs[k]))
                 known_of(assembler, outs[k])->made = false;
     }
+    return first;
 }
 
 static void assemble_section(struct code *code, enum section section)
@@ -304,13 +320,10 @@ static void assemble_section(struct code *code, enum section section)
         assembler.tile[i].slot = -1;
     for (int i = 0; i < code->uniforms; i++)
         assembler.uniform[i].made = true;
-    count_uses(&assembler, list);
-
     const struct instruction **order = xcalloc((size_t)list->count + 1, sizeof *order);
-    int count = 0;
-    for (int i = 0; i < list->count; i++)
-        order[count++] = &list->at[i];
-    const struct instruction **rest = order;
+    const int first = select_needed(&assembler, list, order);
+    const struct instruction **rest = order + first;
+    int count = list->count - first;
     while (count > 0) {
         const struct steps *steps = assembler.steps;
         if (steps->stretches == 0 || steps->count - steps->start[steps->stretches - 1] >= STRETCH) {

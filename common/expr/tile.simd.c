@@ -67,35 +67,85 @@ static inline float *part(struct operand from, int i)
 
 /* The long functions would not fit in registers eight times over: they run in a loop, with their constants in
  * registers and the vectors on the stack. Compilers unroll the loops of the short ones. */
-#define SPREAD          vec each[TILE_VECTORS] = {v0, v1, v2, v3, v4, v5, v6, v7};
-#define GATHER(v, i, _) v = each[i];
+#define SPREAD          const vec from[TILE_VECTORS] = {v0, v1, v2, v3, v4, v5, v6, v7};
+#define GATHER(v, i, a) v = a[i];
 #define LOOP            for (int i = 0; i < TILE_VECTORS; i++)
 
-#define STEPS_1(id)                                                                                          \
+/* Where the vector functions do not hold. */
+#define OUTSIDE_ANY(a)      vec_nowhere()
+#define OUTSIDE_ANGLE(a)    vec_outside(a, 16384)
+#define OUTSIDE_MODERATE(a) vec_outside(a, 0x1p30f)
+#define OUTSIDE_NORMAL(a)   vec_outside_normal(a)
+
+/* The lanes outside, one after the other in double precision. */
+#define MEND(name, formula, range)                                                                           \
+    static __attribute__((noinline, cold)) vec name(vec to, vec from)                                        \
+    {                                                                                                        \
+        const vmask outside = OUTSIDE_##range(from);                                                         \
+        for (int lane = 0; lane < VEC_LANES; lane++)                                                         \
+            if (vec_lane(outside, lane)) {                                                                   \
+                const double a = (double)from[lane];                                                         \
+                to[lane] = (float)(formula);                                                                 \
+            }                                                                                                \
+        return to;                                                                                           \
+    }
+#define IF_ANY_OUTSIDE if (__builtin_expect(vec_any(outside), 0))
+
+#define STEPS_1(id, range)                                                                                   \
+    MEND(mend_value_##id, node_value(&(struct node){.op = OP_##id}, a, 0), range)                            \
+    MEND(mend_slope_##id, node_slope(&(struct node){.op = OP_##id}, 0, a, 0, 0), range)                      \
     STEP(step_value_##id)                                                                                    \
     {                                                                                                        \
-        SPREAD LOOP each[i] = value_##id(each[i], each[i]);                                                  \
-        EACH(GATHER, ) NEXT                                                                                  \
+        SPREAD                                                                                               \
+        vec y[TILE_VECTORS];                                                                                 \
+        vmask outside = vec_nowhere();                                                                       \
+        LOOP                                                                                                 \
+        {                                                                                                    \
+            y[i] = value_##id(from[i], from[i]);                                                             \
+            outside |= OUTSIDE_##range(from[i]);                                                             \
+        }                                                                                                    \
+        IF_ANY_OUTSIDE LOOP y[i] = mend_value_##id(y[i], from[i]);                                           \
+        EACH(GATHER, y)                                                                                      \
+        NEXT                                                                                                 \
     }                                                                                                        \
     STEP(step_slope_##id)                                                                                    \
     {                                                                                                        \
-        SPREAD LOOP each[i] = slope_a_##id(each[i], each[i], each[i]);                                       \
-        EACH(GATHER, ) NEXT                                                                                  \
+        SPREAD                                                                                               \
+        vec slope[TILE_VECTORS];                                                                             \
+        vmask outside = vec_nowhere();                                                                       \
+        LOOP                                                                                                 \
+        {                                                                                                    \
+            slope[i] = slope_a_##id(from[i], from[i], from[i]);                                              \
+            outside |= OUTSIDE_##range(from[i]);                                                             \
+        }                                                                                                    \
+        IF_ANY_OUTSIDE LOOP slope[i] = mend_slope_##id(slope[i], from[i]);                                   \
+        EACH(GATHER, slope)                                                                                  \
+        NEXT                                                                                                 \
     }                                                                                                        \
     STEP(step_both_##id)                                                                                     \
     {                                                                                                        \
-        OUT SPREAD LOOP                                                                                      \
+        OUT SPREAD                                                                                           \
+        vec y[TILE_VECTORS];                                                                                 \
+        vmask outside = vec_nowhere();                                                                       \
+        LOOP                                                                                                 \
         {                                                                                                    \
-            vec a = each[i];                                                                                 \
-            each[i] = value_##id(a, a);                                                                      \
-            vec_store(part(out, i), slope_a_##id(a, a, each[i]));                                            \
+            y[i] = value_##id(from[i], from[i]);                                                             \
+            vec_store(part(out, i), slope_a_##id(from[i], from[i], y[i]));                                   \
+            outside |= OUTSIDE_##range(from[i]);                                                             \
         }                                                                                                    \
-        EACH(GATHER, ) NEXT                                                                                  \
+        IF_ANY_OUTSIDE                                                                                       \
+        LOOP                                                                                                 \
+        {                                                                                                    \
+            y[i] = mend_value_##id(y[i], from[i]);                                                           \
+            vec_store(part(out, i), mend_slope_##id(GET(out, i), from[i]));                                  \
+        }                                                                                                    \
+        EACH(GATHER, y)                                                                                      \
+        NEXT                                                                                                 \
     }
 #define TABLE_1(id)                                                                                          \
     [STEP_VALUE * OPS + OP_##id] = (tile_any_function *)step_value_##id,                                     \
-                        [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,                 \
-                        [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
+    [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,                                     \
+    [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
 
 /* Slopes load all that a formula might name; the compiler drops what this one does not. */
 #define OPERANDS             OPERAND(g, TILE_G) OPERAND(a, TILE_A) OPERAND(b, TILE_B) OPERAND(y, TILE_Y)
@@ -107,40 +157,43 @@ static inline float *part(struct operand from, int i)
 #define BOTH_2(v, i, id)                                                                                     \
     {                                                                                                        \
         vec gi = GET(g, i), ai = GET(a, i), bi = GET(b, i), yi = GET(y, i);                                  \
-        vec_store(part(out, i), gi *slope_b_##id(ai, bi, yi));                                               \
+        vec_store(part(out, i), gi * slope_b_##id(ai, bi, yi));                                              \
         v = gi * slope_a_##id(ai, bi, yi);                                                                   \
     }
-#define STEPS_2(id)                                                                                          \
-    STEP(step_value_##id){OPERAND(a, TILE_A) OPERAND(b, TILE_B) EACH(VALUE_2, id) NEXT} STEP(                \
-        step_value_a_##id){OPERAND(b, TILE_B) EACH(VALUE_2_A, id) NEXT} STEP(step_value_b_##id){             \
-        OPERAND(a, TILE_A) EACH(VALUE_2_B, id)                                                               \
-            NEXT} STEP(step_value_ab_##id){EACH(VALUE_2_AB, id) NEXT} STEP(step_slope_##id){                 \
-        OPERANDS EACH(SLOPE_2, a_##id)                                                                       \
-            NEXT} STEP(step_slope_b_##id){OPERANDS EACH(SLOPE_2, b_##id) NEXT} STEP(step_both_##id)          \
+#define STEP_OF(name, operands, what, id)                                                                    \
+    STEP(name)                                                                                               \
     {                                                                                                        \
-        OUT OPERANDS EACH(BOTH_2, id) NEXT                                                                   \
+        operands EACH(what, id) NEXT                                                                         \
     }
+#define STEPS_2(id, range)                                                                                   \
+    STEP_OF(step_value_##id, OPERAND(a, TILE_A) OPERAND(b, TILE_B), VALUE_2, id)                             \
+    STEP_OF(step_value_a_##id, OPERAND(b, TILE_B), VALUE_2_A, id)                                            \
+    STEP_OF(step_value_b_##id, OPERAND(a, TILE_A), VALUE_2_B, id)                                            \
+    STEP_OF(step_value_ab_##id, , VALUE_2_AB, id)                                                            \
+    STEP_OF(step_slope_##id, OPERANDS, SLOPE_2, a_##id)                                                      \
+    STEP_OF(step_slope_b_##id, OPERANDS, SLOPE_2, b_##id)                                                    \
+    STEP_OF(step_both_##id, OUT OPERANDS, BOTH_2, id)
 #define TABLE_2(id)                                                                                          \
     TABLE_1(id)                                                                                              \
     [STEP_VALUE_A * OPS + OP_##id] = (tile_any_function *)step_value_a_##id,                                 \
-                          [STEP_VALUE_B * OPS + OP_##id] = (tile_any_function *)step_value_b_##id,           \
-                          [STEP_VALUE_AB * OPS + OP_##id] = (tile_any_function *)step_value_ab_##id,         \
-                          [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,
+    [STEP_VALUE_B * OPS + OP_##id] = (tile_any_function *)step_value_b_##id,                                 \
+    [STEP_VALUE_AB * OPS + OP_##id] = (tile_any_function *)step_value_ab_##id,                               \
+    [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,
 
-#define FOR_SUM(macro, id, arity, ...)     macro##_##arity(id)
-#define FOR_PRODUCT(macro, id, arity, ...) macro##_##arity(id)
-#define FOR_SIGN(macro, id, arity, ...)    macro##_##arity(id)
-#define FOR_CALL(macro, id, arity, ...)    macro##_##arity(id)
-#define FOR_POWER(...)                     /* the program is made of products instead */
+#define FOR_SUM(macro, arity, ...)     macro##_##arity(__VA_ARGS__)
+#define FOR_PRODUCT(macro, arity, ...) macro##_##arity(__VA_ARGS__)
+#define FOR_SIGN(macro, arity, ...)    macro##_##arity(__VA_ARGS__)
+#define FOR_CALL(macro, arity, ...)    macro##_##arity(__VA_ARGS__)
+#define FOR_POWER(...) /* the program is made of products instead */
 
-#define FORMULAS_SUM                       OP_FUNCTIONS
-#define FORMULAS_PRODUCT                   OP_FUNCTIONS
-#define FORMULAS_SIGN                      OP_FUNCTIONS
-#define FORMULAS_CALL                      OP_FUNCTIONS
-#define FORMULAS_POWER                     OP_FUNCTIONS_POWER
+#define FORMULAS_SUM                         OP_FUNCTIONS
+#define FORMULAS_PRODUCT                     OP_FUNCTIONS
+#define FORMULAS_SIGN                        OP_FUNCTIONS
+#define FORMULAS_CALL                        OP_FUNCTIONS
+#define FORMULAS_POWER                       OP_FUNCTIONS_POWER
 
-#define OP(id, name, arity, syntax, properties, formula, slope_a, slope_b, ...)                              \
-    FORMULAS_##syntax(id, formula, slope_a, slope_b) FOR_##syntax(STEPS, id, arity)
+#define OP(id, name, arity, syntax, properties, range, formula, slope_a, slope_b, ...)                       \
+    FORMULAS_##syntax(id, formula, slope_a, slope_b) FOR_##syntax(STEPS, arity, id, range)
 #include "common/expr/ops.def"
 #undef OP
 
@@ -187,7 +240,7 @@ const struct tile_functions SIMD_NAME(tile_functions) = {
     .run = run,
     .function =
         {
-#define OP(id, name, arity, syntax, ...) FOR_##syntax(TABLE, id, arity)
+#define OP(id, name, arity, syntax, ...) FOR_##syntax(TABLE, arity, id)
 #include "common/expr/ops.def"
 #undef OP
             [STEP_LOAD * OPS] = (tile_any_function *)step_load,
