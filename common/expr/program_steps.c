@@ -18,6 +18,7 @@ struct known {
     int uses;  /* by instructions that are not written yet */
     int slot;  /* −1 while it stands in the accumulator alone */
     bool made; /* computed, or of an earlier section */
+    bool is_y; /* stands in the caller's y, where nothing else uses it */
 };
 
 struct assembler {
@@ -26,6 +27,7 @@ struct assembler {
     struct steps *steps;
     struct known *tile, *uniform;
     struct ref accumulator;
+    struct ref y; /* the value that KIND_Y takes, where it is of this section */
     int *idle;
     int idle_count;
 };
@@ -57,6 +59,8 @@ static struct tile_at place_of(const struct assembler *assembler, struct ref ref
     case PLACE_UNIFORM:
         return (struct tile_at){BASE_UNIFORM, 0, row};
     case PLACE_TILE:
+        if (assembler->tile[ref.index].is_y)
+            return (struct tile_at){BASE_Y, LANES, 0};
         assert(assembler->tile[ref.index].slot >= 0);
         return (struct tile_at){BASE_SLOT, LANES, assembler->tile[ref.index].slot * TILE_MAX_FLOATS};
     default: /* a number; also where there is no operand */
@@ -142,10 +146,16 @@ static bool is_binary(const struct instruction *instruction)
     return instruction->kind <= KIND_BOTH && op_rows[instruction->op].arity == 2;
 }
 
-/* Whether the operand may be the accumulator: the slopes of binary primitives take theirs from memory. */
+static bool is_unary_both(const struct instruction *instruction)
+{
+    return instruction->kind == KIND_BOTH && op_rows[instruction->op].arity == 1;
+}
+
+/* Whether the operand may be the accumulator: steps with two results, and the slopes of binary primitives,
+ * take theirs from memory. */
 static bool takes_accumulator(const struct instruction *instruction, struct ref accumulator)
 {
-    if (instruction->kind != KIND_VALUE && is_binary(instruction))
+    if (is_unary_both(instruction) || (instruction->kind != KIND_VALUE && is_binary(instruction)))
         return false;
     return same(instruction->operand[TILE_A], accumulator) || same(instruction->operand[TILE_B], accumulator);
 }
@@ -175,23 +185,24 @@ static void write_binary_value(struct assembler *assembler, const struct instruc
         step->operand[TILE_B] = place_of(assembler, operand[TILE_B]);
 }
 
+/* A place for what a step writes to memory. */
+static struct tile_at take_place(struct assembler *assembler, struct ref ref)
+{
+    struct known *known = known_of(assembler, ref);
+    known->made = true;
+    if (ref.place == PLACE_TILE && !known->is_y)
+        known->slot = take_slot(assembler);
+    return place_of(assembler, ref);
+}
+
 static void write_binary_slopes(struct assembler *assembler, const struct instruction *instruction)
 {
+    static const enum tile_kind kinds[] = {
+        [KIND_SLOPE] = STEP_SLOPE, [KIND_SLOPE_B] = STEP_SLOPE_B, [KIND_BOTH] = STEP_BOTH};
     keep_accumulator(assembler, 0);
-    struct tile_at out = {BASE_UNIFORM, 0, 0};
-    if (instruction->kind == KIND_BOTH) {
-        struct known *known = known_of(assembler, instruction->out_2);
-        known->made = true;
-        if (instruction->out_2.place == PLACE_TILE)
-            known->slot = take_slot(assembler);
-        out = place_of(assembler, instruction->out_2);
-    }
-    struct tile_step *step = write_step(assembler->steps,
-                                        instruction->kind == KIND_BOTH    ? STEP_BOTH
-                                        : instruction->kind == KIND_SLOPE ? STEP_SLOPE
-                                                                          : STEP_SLOPE_B,
-                                        instruction->op);
-    step->out = out;
+    struct tile_step *step = write_step(assembler->steps, kinds[instruction->kind], instruction->op);
+    if (instruction->kind == KIND_BOTH)
+        step->out_2 = take_place(assembler, instruction->out_2);
     for (int k = 0; k < TILE_OPERANDS; k++)
         step->operand[k] = place_of(assembler, instruction->operand[k]);
 }
@@ -200,16 +211,20 @@ static void write_unary(struct assembler *assembler, const struct instruction *i
 {
     load(assembler, instruction->operand[TILE_A]);
     keep_accumulator(assembler, 1);
-    static const enum tile_kind kinds[] = {
-        [KIND_VALUE] = STEP_VALUE, [KIND_SLOPE] = STEP_SLOPE, [KIND_BOTH] = STEP_BOTH};
-    struct tile_at out = {BASE_UNIFORM, 0, 0};
-    if (instruction->kind == KIND_BOTH) {
-        struct known *known = known_of(assembler, instruction->out_2);
-        known->made = true;
-        known->slot = take_slot(assembler);
-        out = place_of(assembler, instruction->out_2);
-    }
-    write_step(assembler->steps, kinds[instruction->kind], instruction->op)->out = out;
+    write_step(assembler->steps, instruction->kind == KIND_VALUE ? STEP_VALUE : STEP_SLOPE, instruction->op);
+}
+
+/* From memory to memory. A value that is the result, and nothing else, goes straight to the caller's y. */
+static void write_unary_both(struct assembler *assembler, const struct instruction *instruction)
+{
+    keep_accumulator(assembler, 0);
+    struct known *known = known_of(assembler, instruction->out);
+    known->is_y = same(instruction->out, assembler->y) && known->uses == 1;
+    struct tile_step *step = write_step(assembler->steps, STEP_BOTH, instruction->op);
+    step->operand[TILE_A] = place_of(assembler, instruction->operand[TILE_A]);
+    step->out = take_place(assembler, instruction->out);
+    step->out_2 = take_place(assembler, instruction->out_2);
+    assembler->accumulator = nothing;
 }
 
 static void write_instruction(struct assembler *assembler, const struct instruction *instruction)
@@ -221,10 +236,16 @@ static void write_instruction(struct assembler *assembler, const struct instruct
         break;
     case KIND_Y:
     case KIND_DX:
+        if (same(instruction->operand[TILE_A], assembler->y) && known_of(assembler, assembler->y)->is_y)
+            break;
         load(assembler, instruction->operand[TILE_A]);
         write_store(assembler, (struct tile_at){instruction->kind == KIND_Y ? BASE_Y : BASE_DX, LANES, 0});
         break;
     default:
+        if (is_unary_both(instruction)) {
+            write_unary_both(assembler, instruction);
+            break;
+        }
         if (!is_binary(instruction))
             write_unary(assembler, instruction);
         else if (instruction->kind == KIND_VALUE)
@@ -296,6 +317,8 @@ static int select_needed(struct assembler *assembler, const struct instructions 
         if (is_idle(assembler, instruction))
             continue;
         order[--first] = instruction;
+        if (instruction->kind == KIND_Y && instruction->operand[TILE_A].place == PLACE_TILE)
+            assembler->y = instruction->operand[TILE_A];
         for (int k = 0; k < TILE_OPERANDS; k++) {
             struct known *known = known_of(assembler, instruction->operand[k]);
             if (known)

@@ -34,21 +34,20 @@ struct tile_at {
     int32_t offset; /* floats from the base */
 };
 
-/* acc is the accumulator; for a binary primitive the operands in memory are a, b, the value y and its adjoint
- * g. */
+/* acc is the accumulator; all else stands in memory. A binary primitive has operands a, b, the value y and its adjoint
+ * g; a slope of a unary one is computed from its operand or its value, whichever the formula names. */
 enum tile_kind {
     STEP_VALUE,    /* unary: acc = y(acc); binary: acc = y(a, b) */
     STEP_VALUE_A,  /* acc = y(acc, b) */
     STEP_VALUE_B,  /* acc = y(a, acc) */
     STEP_VALUE_AB, /* acc = y(acc, acc) */
-    STEP_SLOPE, /* unary: acc = ∂y/∂a, from a or y in acc, whichever the formula names; binary: acc = g ·
-                   ∂y/∂a */
-    STEP_SLOPE_B, /* acc = g · ∂y/∂b */
-    STEP_BOTH,  /* unary: acc = y(acc), out = ∂y/∂a; binary: acc = g · ∂y/∂a, out = g · ∂y/∂b */
-    STEP_LOAD,  /* acc = a */
-    STEP_STORE, /* out = acc */
-    STEP_SUM,   /* out[16] += the rows of acc, one after the other */
-    STEP_END,   /* returns */
+    STEP_SLOPE,    /* unary: acc = ∂y/∂a, of acc; binary: acc = g · ∂y/∂a */
+    STEP_SLOPE_B,  /* acc = g · ∂y/∂b */
+    STEP_BOTH,     /* unary: out = y(a), out_2 = ∂y/∂a; binary: acc = g · ∂y/∂a, out_2 = g · ∂y/∂b */
+    STEP_LOAD,     /* acc = a */
+    STEP_STORE,    /* out = acc */
+    STEP_SUM,      /* out[16] += the rows of acc, one after the other */
+    STEP_END,      /* returns */
     STEP_KINDS,
 };
 
@@ -56,7 +55,7 @@ enum { TILE_G, TILE_A, TILE_B, TILE_Y, TILE_OPERANDS };
 
 struct tile_step {
     uint16_t function; /* kind · OPS + op; op is 0 from STEP_LOAD on */
-    struct tile_at operand[TILE_OPERANDS], out;
+    struct tile_at operand[TILE_OPERANDS], out, out_2;
 };
 
 struct tile_frame;

@@ -42,6 +42,7 @@ static inline float *part(struct operand from, int i)
 #define GET(name, i)         vec_load(part(name, i))
 #define OPERAND(name, index) const struct operand name = operand(frame, step->operand[index]);
 #define OUT                  const struct operand out = operand(frame, step->out);
+#define OUT_2                const struct operand out_2 = operand(frame, step->out_2);
 
 /* ---- the formulas as functions ---- */
 
@@ -65,12 +66,6 @@ static inline float *part(struct operand from, int i)
 
 /* ---- steps ---- */
 
-/* The long functions would not fit in registers eight times over: they run in a loop, with their constants in
- * registers and the vectors on the stack. Compilers unroll the loops of the short ones. */
-#define SPREAD          const vec from[TILE_VECTORS] = {v0, v1, v2, v3, v4, v5, v6, v7};
-#define GATHER(v, i, a) v = a[i];
-#define LOOP            for (int i = 0; i < TILE_VECTORS; i++)
-
 /* Where the vector functions do not hold. */
 #define OUTSIDE_ANY(a)      vec_nowhere()
 #define OUTSIDE_ANGLE(a)    vec_outside(a, 16384)
@@ -89,101 +84,110 @@ static inline float *part(struct operand from, int i)
             }                                                                                                \
         return to;                                                                                           \
     }
-#define IF_ANY_OUTSIDE if (__builtin_expect(vec_any(outside), 0))
-
-#define STEPS_1(id, range)                                                                                   \
-    MEND(mend_value_##id, node_value(&(struct node){.op = OP_##id}, a, 0), range)                            \
-    MEND(mend_slope_##id, node_slope(&(struct node){.op = OP_##id}, 0, a, 0, 0), range)                      \
-    STEP(step_value_##id)                                                                                    \
+/* Eight times over, the long functions would not fit in registers: they run in a loop, with their constants there and
+ * the vectors in memory. The lanes outside come last, so that nothing is called in the loop. */
+#define GATHER(v, i, from) v = from[i];
+#define LOOP               for (int i = 0; i < TILE_VECTORS; i++)
+#define LONG_STEP(name, formula, mend, range)                                                                \
+    STEP(name)                                                                                               \
     {                                                                                                        \
-        SPREAD                                                                                               \
-        vec y[TILE_VECTORS];                                                                                 \
+        const vec from[TILE_VECTORS] = {v0, v1, v2, v3, v4, v5, v6, v7};                                     \
+        vec to[TILE_VECTORS];                                                                                \
         vmask outside = vec_nowhere();                                                                       \
         LOOP                                                                                                 \
         {                                                                                                    \
-            y[i] = value_##id(from[i], from[i]);                                                             \
+            to[i] = formula(from[i]);                                                                        \
             outside |= OUTSIDE_##range(from[i]);                                                             \
         }                                                                                                    \
-        IF_ANY_OUTSIDE LOOP y[i] = mend_value_##id(y[i], from[i]);                                           \
-        EACH(GATHER, y)                                                                                      \
-        NEXT                                                                                                 \
-    }                                                                                                        \
-    STEP(step_slope_##id)                                                                                    \
+        if (__builtin_expect(vec_any(outside), 0))                                                           \
+            LOOP to[i] = mend(to[i], from[i]);                                                               \
+        EACH(GATHER, to) NEXT                                                                                \
+    }
+#define LONG_BOTH(name, id, range)                                                                           \
+    STEP(name)                                                                                               \
     {                                                                                                        \
-        SPREAD                                                                                               \
-        vec slope[TILE_VECTORS];                                                                             \
+        OPERAND(a, TILE_A) OUT OUT_2                                                                         \
         vmask outside = vec_nowhere();                                                                       \
         LOOP                                                                                                 \
         {                                                                                                    \
-            slope[i] = slope_a_##id(from[i], from[i], from[i]);                                              \
-            outside |= OUTSIDE_##range(from[i]);                                                             \
+            const vec from = GET(a, i), y = value_##id(from, from);                                          \
+            vec_store(part(out, i), y);                                                                      \
+            vec_store(part(out_2, i), slope_a_##id(from, from, y));                                          \
+            outside |= OUTSIDE_##range(from);                                                                \
         }                                                                                                    \
-        IF_ANY_OUTSIDE LOOP slope[i] = mend_slope_##id(slope[i], from[i]);                                   \
-        EACH(GATHER, slope)                                                                                  \
-        NEXT                                                                                                 \
-    }                                                                                                        \
-    STEP(step_both_##id)                                                                                     \
-    {                                                                                                        \
-        OUT SPREAD                                                                                           \
-        vec y[TILE_VECTORS];                                                                                 \
-        vmask outside = vec_nowhere();                                                                       \
-        LOOP                                                                                                 \
-        {                                                                                                    \
-            y[i] = value_##id(from[i], from[i]);                                                             \
-            vec_store(part(out, i), slope_a_##id(from[i], from[i], y[i]));                                   \
-            outside |= OUTSIDE_##range(from[i]);                                                             \
-        }                                                                                                    \
-        IF_ANY_OUTSIDE                                                                                       \
-        LOOP                                                                                                 \
-        {                                                                                                    \
-            y[i] = mend_value_##id(y[i], from[i]);                                                           \
-            vec_store(part(out, i), mend_slope_##id(GET(out, i), from[i]));                                  \
-        }                                                                                                    \
-        EACH(GATHER, y)                                                                                      \
+        if (__builtin_expect(vec_any(outside), 0))                                                           \
+            LOOP                                                                                             \
+            {                                                                                                \
+                const vec from = GET(a, i);                                                                  \
+                vec_store(part(out, i), mend_value_##id(GET(out, i), from));                                 \
+                vec_store(part(out_2, i), mend_slope_##id(GET(out_2, i), from));                             \
+            }                                                                                                \
         NEXT                                                                                                 \
     }
-#define TABLE_1(id)                                                                                          \
-    [STEP_VALUE * OPS + OP_##id] = (tile_any_function *)step_value_##id,                                     \
-    [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,                                     \
+#define STEPS_1_LONG(id, range)                                                                              \
+    MEND(mend_value_##id, node_value(&(struct node){.op = OP_##id}, a, 0), range)                            \
+    MEND(mend_slope_##id, node_slope(&(struct node){.op = OP_##id}, 0, a, 0, 0), range)                      \
+    static inline vec value_of_##id(vec a)                                                                   \
+    {                                                                                                        \
+        return value_##id(a, a);                                                                             \
+    }                                                                                                        \
+    static inline vec slope_of_##id(vec a)                                                                   \
+    {                                                                                                        \
+        return slope_a_##id(a, a, a);                                                                        \
+    }                                                                                                        \
+    LONG_STEP(step_value_##id, value_of_##id, mend_value_##id, range)                                        \
+    LONG_STEP(step_slope_##id, slope_of_##id, mend_slope_##id, range)                                        \
+    LONG_BOTH(step_both_##id, id, range)
+#define TABLE_1_LONG(id, range)                                                                              \
+    TABLE_1_SHORT(id, range)                                                                                 \
     [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
+
+#define VALUE_1(v, i, id) v = value_##id(v, v);
+#define SLOPE_1(v, i, id) v = slope_a_##id(v, v, v);
+#define STEP_OF(name, operands, what, id)                                                                    \
+    STEP(name)                                                                                               \
+    {                                                                                                        \
+        operands EACH(what, id) NEXT                                                                         \
+    }
+#define STEPS_1_SHORT(id, range)                                                                             \
+    STEP_OF(step_value_##id, , VALUE_1, id)                                                                  \
+    STEP_OF(step_slope_##id, , SLOPE_1, id)
+#define TABLE_1_SHORT(id, range)                                                                             \
+    [STEP_VALUE * OPS + OP_##id] = (tile_any_function *)step_value_##id,                                     \
+    [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,
 
 /* Slopes load all that a formula might name; the compiler drops what this one does not. */
 #define OPERANDS             OPERAND(g, TILE_G) OPERAND(a, TILE_A) OPERAND(b, TILE_B) OPERAND(y, TILE_Y)
 #define VALUE_2(v, i, id)    v = value_##id(GET(a, i), GET(b, i));
 #define VALUE_2_A(v, i, id)  v = value_##id(v, GET(b, i));
 #define VALUE_2_B(v, i, id)  v = value_##id(GET(a, i), v);
-#define VALUE_2_AB(v, i, id) v = value_##id(v, v);
 #define SLOPE_2(v, i, a_id)  v = GET(g, i) * slope_##a_id(GET(a, i), GET(b, i), GET(y, i));
 #define BOTH_2(v, i, id)                                                                                     \
     {                                                                                                        \
         vec gi = GET(g, i), ai = GET(a, i), bi = GET(b, i), yi = GET(y, i);                                  \
-        vec_store(part(out, i), gi * slope_b_##id(ai, bi, yi));                                              \
+        vec_store(part(out_2, i), gi * slope_b_##id(ai, bi, yi));                                              \
         v = gi * slope_a_##id(ai, bi, yi);                                                                   \
     }
-#define STEP_OF(name, operands, what, id)                                                                    \
-    STEP(name)                                                                                               \
-    {                                                                                                        \
-        operands EACH(what, id) NEXT                                                                         \
-    }
-#define STEPS_2(id, range)                                                                                   \
+#define STEPS_2_SHORT(id, range)                                                                                   \
     STEP_OF(step_value_##id, OPERAND(a, TILE_A) OPERAND(b, TILE_B), VALUE_2, id)                             \
     STEP_OF(step_value_a_##id, OPERAND(b, TILE_B), VALUE_2_A, id)                                            \
     STEP_OF(step_value_b_##id, OPERAND(a, TILE_A), VALUE_2_B, id)                                            \
-    STEP_OF(step_value_ab_##id, , VALUE_2_AB, id)                                                            \
+    STEP_OF(step_value_ab_##id, , VALUE_1, id)                                                            \
     STEP_OF(step_slope_##id, OPERANDS, SLOPE_2, a_##id)                                                      \
     STEP_OF(step_slope_b_##id, OPERANDS, SLOPE_2, b_##id)                                                    \
-    STEP_OF(step_both_##id, OUT OPERANDS, BOTH_2, id)
-#define TABLE_2(id)                                                                                          \
-    TABLE_1(id)                                                                                              \
+    STEP_OF(step_both_##id, OUT_2 OPERANDS, BOTH_2, id)
+#define TABLE_2_SHORT(id, range)                                                                                          \
+    TABLE_1_SHORT(id, range)                                                                                 \
     [STEP_VALUE_A * OPS + OP_##id] = (tile_any_function *)step_value_a_##id,                                 \
     [STEP_VALUE_B * OPS + OP_##id] = (tile_any_function *)step_value_b_##id,                                 \
     [STEP_VALUE_AB * OPS + OP_##id] = (tile_any_function *)step_value_ab_##id,                               \
-    [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,
+    [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,                                 \
+    [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
 
-#define FOR_SUM(macro, arity, ...)     macro##_##arity(__VA_ARGS__)
-#define FOR_PRODUCT(macro, arity, ...) macro##_##arity(__VA_ARGS__)
-#define FOR_SIGN(macro, arity, ...)    macro##_##arity(__VA_ARGS__)
-#define FOR_CALL(macro, arity, ...)    macro##_##arity(__VA_ARGS__)
+#define FOR_SUM(macro, arity, length, ...)     macro##_##arity##_##length(__VA_ARGS__)
+#define FOR_PRODUCT(macro, arity, length, ...) macro##_##arity##_##length(__VA_ARGS__)
+#define FOR_SIGN(macro, arity, length, ...)    macro##_##arity##_##length(__VA_ARGS__)
+#define FOR_CALL(macro, arity, length, ...)    macro##_##arity##_##length(__VA_ARGS__)
 #define FOR_POWER(...) /* the program is made of products instead */
 
 #define FORMULAS_SUM                         OP_FUNCTIONS
@@ -192,8 +196,8 @@ static inline float *part(struct operand from, int i)
 #define FORMULAS_CALL                        OP_FUNCTIONS
 #define FORMULAS_POWER                       OP_FUNCTIONS_POWER
 
-#define OP(id, name, arity, syntax, properties, range, formula, slope_a, slope_b, ...)                       \
-    FORMULAS_##syntax(id, formula, slope_a, slope_b) FOR_##syntax(STEPS, arity, id, range)
+#define OP(id, name, arity, syntax, properties, length, range, formula, slope_a, slope_b, ...)                       \
+    FORMULAS_##syntax(id, formula, slope_a, slope_b) FOR_##syntax(STEPS, arity, length, id, range)
 #include "common/expr/ops.def"
 #undef OP
 
@@ -240,7 +244,8 @@ const struct tile_functions SIMD_NAME(tile_functions) = {
     .run = run,
     .function =
         {
-#define OP(id, name, arity, syntax, ...) FOR_##syntax(TABLE, arity, id)
+#define OP(id, name, arity, syntax, properties, length, range, ...)                                          \
+    FOR_##syntax(TABLE, arity, length, id, range)
 #include "common/expr/ops.def"
 #undef OP
             [STEP_LOAD * OPS] = (tile_any_function *)step_load,

@@ -366,8 +366,8 @@ static inline vec vec_log(vec a)
     ivec i = (ivec)((uvec)a - 0x3f3504f3u);
     vec f = (vec)((i & ivec_set(0x7fffff)) + ivec_set(0x3f3504f3)) - vec_set(1);
     vec exponent = __builtin_convertvector(i >> 23, vec);
-    vec ff = f * f, p = POLYNOMIAL_2(f, ff, -0.5f, 0.33333316f, -0.2500081f, 0.20002286f, -0.16624554f,
-                                     0.14181197f, -0.13128768f, 0.12881622f, -0.07859546f);
+    vec ff = f * f, p = POLYNOMIAL_2(f, ff, -0.499999911f, 0.333339542f, -0.250018269f, 0.199619576f,
+                                     -0.165684149f, 0.14916943f, -0.143242568f, 0.0876054242f);
     vec low = vec_fma(ff, p, exponent * vec_set(-0x1.05c61p-29f));
     return vec_fma(exponent, vec_set(0x1.62e43p-1f), f + low);
 }
@@ -403,24 +403,37 @@ static inline vec vec_atan(vec a)
 
 /* ---- sine and cosine: for |a| ≤ 16384, where three parts of π are enough ---- */
 
-/* (−1)^n sin r, where n stands in the low bits of t and r = a − n·π. */
-static inline vec vec_sin_reduced(vec r, vec t)
+/* sin r for |r| ≤ π/2; z = r² */
+static inline vec vec_sin_half_turn(vec r, vec z)
 {
-    vec z = r * r;
-    vec s =
-        vec_fma(r * z, POLYNOMIAL(z, -0.166666597f, 0.00833306927f, -0.000198097769f, 2.60609568e-06f), r);
-    return (vec)((ivec)s ^ (ivec)t << 31);
+    return vec_fma(r * z, POLYNOMIAL(z, -0.166666597f, 0.00833306927f, -0.000198097769f, 2.60609568e-06f), r);
 }
 
-static inline vec vec_sin(vec a)
+/* a = n·π + r; sin a = (−1)^n sin r, and n stands in the low bits of t. */
+struct vec_angle {
+    vec r, t;
+};
+
+static inline struct vec_angle vec_angle(vec a)
 {
     const float round = 0x1.8p23f;
     vec t = vec_fma(a, vec_set(0x1.45f306p-2f), vec_set(round));
     vec n = t - vec_set(round);
     vec r = vec_fma(n, vec_set(-0x1.921fb6p+1f), a);
     r = vec_fma(n, vec_set(0x1.777a5cp-24f), r);
-    r = vec_fma(n, vec_set(0x1.ee59dap-49f), r);
-    return vec_sin_reduced(r, t);
+    return (struct vec_angle){vec_fma(n, vec_set(0x1.ee59dap-49f), r), t};
+}
+
+/* (−1)^n y */
+static inline vec vec_turned(vec y, vec t)
+{
+    return (vec)((ivec)y ^ (ivec)t << 31);
+}
+
+static inline vec vec_sin(vec a)
+{
+    struct vec_angle angle = vec_angle(a);
+    return vec_turned(vec_sin_half_turn(angle.r, angle.r * angle.r), angle.t);
 }
 
 /* cos a = (−1)^n sin((n + ½)π − a) */
@@ -432,7 +445,7 @@ static inline vec vec_cos(vec a)
     vec r = vec_fma(n, vec_set(0x1.921fb6p+1f), -a);
     r = vec_fma(n, vec_set(-0x1.777a5cp-24f), r);
     r = vec_fma(n, vec_set(-0x1.ee59dap-49f), r);
-    return vec_sin_reduced(r, t);
+    return vec_turned(vec_sin_half_turn(r, r * r), t);
 }
 
 static inline vec vec_sinc(vec a)
@@ -441,11 +454,20 @@ static inline vec vec_sinc(vec a)
     return vec_select(vec_lt(vec_abs(a), vec_set(0x1p-64f)), vec_set(1), y);
 }
 
+/* (cos a − sinc a)/a, below 2 its series; where cos a is near 0 it does not count, so cos r by its size is
+ * exact enough. */
 static inline vec vec_sinc_slope(vec a)
 {
-    vec z = a * a, reciprocal = vec_set(1) / a, y = vec_sin(a) * reciprocal;
-    vec small = -a * POLYNOMIAL(z, 0.33333334f, -0.03333333f, 0.0011904743f, -2.2040824e-05f, 2.452755e-07f);
-    return vec_select(vec_lt(vec_abs(a), vec_set(1)), small, (vec_cos(a) - y) * reciprocal);
+    struct vec_angle angle = vec_angle(a);
+    vec zr = angle.r * angle.r, reciprocal = vec_set(1) / a;
+    vec cosine =
+        vec_fma(zr, POLYNOMIAL(zr, -0.5f, 0.0416666605f, -0.00138886517f, 2.47739263e-05f, -2.62768964e-07f),
+                vec_set(1));
+    vec y = vec_turned(vec_sin_half_turn(angle.r, zr), angle.t) * reciprocal;
+    vec large = (vec_turned(cosine, angle.t) - y) * reciprocal, z = a * a;
+    vec small =
+        -a * POLYNOMIAL(z, 0.333333343f, -0.0333333574f, 0.00119045598f, -2.20066559e-05f, 2.34807572e-07f);
+    return vec_select(vec_lt(vec_abs(a), vec_set(2)), small, large);
 }
 
 /* ---- the error function ---- */
