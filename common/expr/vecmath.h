@@ -63,6 +63,18 @@ VEC_COMPARE(lt, <, _CMP_LT_OQ)
 VEC_COMPARE(le, <=, _CMP_LE_OQ)
 VEC_COMPARE(eq, ==, _CMP_EQ_OQ)
 
+/* True where an operand is NaN. */
+static inline vmask vec_unordered(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+#elif defined(SIMD_PATH_avx2)
+    return (vmask)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    return (vmask)(a != a) | (vmask)(b != b);
+#endif
+}
+
 static inline vec vec_set(float value)
 {
     return value - (vec){0};
@@ -534,18 +546,41 @@ static inline vec vec_above(vec a, vec b)
     return vec_select(vec_gt(a, b), vec_set(1), vec_select(vec_lt(a, b), vec_set(0), tie));
 }
 
-/* The same whichever operand comes first: equal operands have equal bits, or are zeros, of which max takes
- * the positive one. */
+/* a > b ? a : b and a < b ? a : b, as the instructions have it: b where either is NaN, or both are zeros. */
+static inline vec vec_greater(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(SIMD_PATH_avx2)
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return vec_select(vec_gt(a, b), a, b);
+#endif
+}
+
+static inline vec vec_lesser(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(SIMD_PATH_avx2)
+    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vec_select(vec_lt(a, b), a, b);
+#endif
+}
+
+/* The same whichever operand comes first. Taken both ways round they differ only in the signs of zeros, of
+ * which max takes the positive one, and where there is a NaN. */
 static inline vec vec_max(vec a, vec b)
 {
-    vec tie = vec_select(vec_eq(a, b), (vec)((ivec)a & (ivec)b), a + b);
-    return vec_select(vec_gt(a, b), a, vec_select(vec_lt(a, b), b, tie));
+    vec y = (vec)((ivec)vec_greater(a, b) & (ivec)vec_greater(b, a));
+    return vec_select(vec_unordered(a, b), a + b, y);
 }
 
 static inline vec vec_min(vec a, vec b)
 {
-    vec tie = vec_select(vec_eq(a, b), (vec)((ivec)a | (ivec)b), a + b);
-    return vec_select(vec_lt(a, b), a, vec_select(vec_gt(a, b), b, tie));
+    vec y = (vec)((ivec)vec_lesser(a, b) | (ivec)vec_lesser(b, a));
+    return vec_select(vec_unordered(a, b), a + b, y);
 }
 
 #endif
