@@ -88,13 +88,14 @@ static void obey(struct party *party, int index)
 {
     struct world *world = party->world;
     struct daemon *daemon = &party->daemons[index];
+    static struct msg message;
     struct agent_action action;
-    for (int count = 0; agent_next(daemon->agent, world->now_ms, &action); count++) {
+    for (int count = 0; agent_next(daemon->agent, world->now_ms, &action, &message); count++) {
         assert_true(count < 100); /* no endless talk */
         struct trainer *trainer = &daemon->trainers[action.slot];
         switch (action.type) {
         case AGENT_SEND:
-            fly(world, -1, world->workers[index].peer, action.message);
+            fly(world, -1, world->workers[index].peer, &message);
             break;
         case AGENT_START:
             start_trainer(party, daemon, &action);
