@@ -7,12 +7,6 @@
 #define COMMON_LOG_H
 
 #include <stdbool.h>
-/* Headers of libraries include this one (czmq.h does), and its macros have our names and other values: read it first, and take
- * them away. */
-#include <syslog.h>
-#undef LOG_WARNING
-#undef LOG_INFO
-#undef LOG_DEBUG
 
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 

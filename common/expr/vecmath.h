@@ -53,6 +53,8 @@ typedef ivec vmask;
     }
 #endif
 
+typedef uint32_t uvec __attribute__((vector_size(sizeof(ivec)))); /* where integers may wrap around */
+
 /* False where an operand is NaN. */
 VEC_COMPARE(gt, >, _CMP_GT_OQ)
 VEC_COMPARE(lt, <, _CMP_LT_OQ)
@@ -275,7 +277,7 @@ static inline vec vec_softplus(vec a)
 /* a = 2^k m, m in [√½, √2) */
 static inline vec vec_log(vec a)
 {
-    ivec i = (ivec)a - ivec_set(0x3f3504f3);
+    ivec i = (ivec)((uvec)a - (uvec)ivec_set(0x3f3504f3));
     ivec k = i >> 23;
     vec f = (vec)((i & ivec_set(0x7fffff)) + ivec_set(0x3f3504f3)) - vec_set(1);
     vec exponent = __builtin_convertvector(k, vec);
@@ -338,7 +340,7 @@ static inline struct vec_angle vec_angle(vec a)
     vmask even = vec_eq((vec)((quadrant & ivec_set(1)) << 24), (vec){0}); /* 0, or a normal number */
     vec sine = vec_select(even, s, c), cosine = vec_select(even, c, s);
     ivec sine_sign = (quadrant & ivec_set(2)) << 30;
-    ivec cosine_sign = ((quadrant + ivec_set(1)) & ivec_set(2)) << 30;
+    ivec cosine_sign = ((ivec)((uvec)quadrant + (uvec)ivec_set(1)) & ivec_set(2)) << 30; /* of NaN too */
     return (struct vec_angle){(vec)((ivec)sine ^ sine_sign), (vec)((ivec)cosine ^ cosine_sign)};
 }
 

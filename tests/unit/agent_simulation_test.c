@@ -1,6 +1,7 @@
-/* The real core and real agents in one made-up world: a network that drops, doubles, delays and reorders; daemons that are
- * killed, stopped, paused and asked to leave; trainers that crash; a coordinator that is killed at any point. The list must be
- * that of the undisturbed run, bit for bit, and each trial accounted for. */
+/* The real core and real agents in one made-up world: a network that drops, doubles, delays and reorders;
+ * daemons that are killed, stopped, paused and asked to leave; trainers that crash; a coordinator that is
+ * killed at any point. The list must be that of the undisturbed run, bit for bit, and each trial accounted
+ * for. */
 #include "tests/unit/core_world.h"
 
 #include "worker/agent.h"
@@ -190,7 +191,8 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
     for (int i = 0; i < daemon_count; i++)
         start_daemon(party, i);
-    for (int steps = 0; world->disk.experiment.finished_because[0] == '\0' || !all_have_left(party); steps++) {
+    for (int steps = 0; world->disk.experiment.finished_because[0] == '\0' || !all_have_left(party);
+         steps++) {
         assert_true(steps < 100000); /* it does end, and everyone hears of it */
         world->now_ms += 1 + (int64_t)rng_below(&world->rng, 100);
         for (int i = 0; i < daemon_count; i++)
@@ -232,8 +234,9 @@ static void check_fate(const char *name, struct fate fate, int seeds)
         rows_release(&disk);
     }
     rows_release(&expected);
-    print_message("%s: %d seeds, %d restarts of the coordinator, %d orders to leave, %d left, %d trainers crashed\n", name,
-                  seeds, counts.starts, counts.stops, counts.left, counts.trainer_crashes);
+    print_message(
+        "%s: %d seeds, %d restarts of the coordinator, %d orders to leave, %d left, %d trainers crashed\n",
+        name, seeds, counts.starts, counts.stops, counts.left, counts.trainer_crashes);
     assert_true(fate.weather.coordinator_crash == 0 || counts.starts > seeds);
     assert_true(fate.sigterm == 0 || counts.left > seeds);
     assert_true(fate.trainer_crash == 0 || counts.trainer_crashes > seeds);
@@ -248,15 +251,18 @@ static void any_number_of_daemons_gives_the_same_list(void **state)
 static void a_rough_network_changes_nothing(void **state)
 {
     (void)state;
-    check_fate("network",
-               (struct fate){.weather = {.drop = 100, .twice = 100, .delay_ms = 2000, .reconnect = 5, .unsent = 20}}, 30);
+    check_fate(
+        "network",
+        (struct fate){.weather = {.drop = 100, .twice = 100, .delay_ms = 2000, .reconnect = 5, .unsent = 20}},
+        30);
 }
 
 static void daemons_that_are_killed_paused_and_told_to_leave_change_nothing(void **state)
 {
     (void)state;
     check_fate("daemons",
-               (struct fate){.weather = {.worker_crash = 5, .silence = 5, .reconnect = 10, .delay_ms = 100}, .sigterm = 5},
+               (struct fate){.weather = {.worker_crash = 5, .silence = 5, .reconnect = 10, .delay_ms = 100},
+                             .sigterm = 5},
                30);
 }
 

@@ -82,7 +82,7 @@ static void every_kind_of_value_is_read(void **state)
     assert_true(experiment->child.lr == 0.05);
     assert_int_equal(experiment->queue.lease_ms, 120000);
     assert_int_equal(experiment->queue.heartbeat_ms, 1500);
-    assert_int_equal(experiment->log_level, LOG_DEBUG);
+    assert_int_equal(experiment->log_level, LEVEL_DEBUG);
     experiment_destroy(&experiment);
 }
 

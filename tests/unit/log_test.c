@@ -14,15 +14,15 @@ static void the_levels_keep_their_values_beside_the_headers_of_libraries(void **
     static const struct {
         const char *name;
         enum log_level level;
-    } levels[] = {{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+    } levels[] = {{"error", LEVEL_ERROR}, {"warning", LEVEL_WARNING}, {"info", LEVEL_INFO}, {"debug", LEVEL_DEBUG}};
     for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++) {
-        enum log_level level = LOG_ERROR;
+        enum log_level level = LEVEL_ERROR;
         assert_true(log_level_parse(levels[i].name, &level));
         assert_int_equal(level, levels[i].level);
     }
-    enum log_level untouched = LOG_WARNING;
+    enum log_level untouched = LEVEL_WARNING;
     assert_false(log_level_parse("loud", &untouched));
-    assert_int_equal(untouched, LOG_WARNING);
+    assert_int_equal(untouched, LEVEL_WARNING);
 }
 
 int main(void)
