@@ -57,7 +57,6 @@ typedef ivec vmask;
     }
 #endif
 
-
 /* False where an operand is NaN. */
 VEC_COMPARE(gt, >, _CMP_GT_OQ)
 VEC_COMPARE(lt, <, _CMP_LT_OQ)
