@@ -2,12 +2,11 @@
  * coordinator on it end in an error or go well, and never crash.
  *
  * The input is a list of changes, 4 bytes each: where in the file (24 bits, modulo its size), and what is
- * written there. The database is the same each time: a search in the middle, in small pages. */
+ * written there. The database is the same each time: a search in the middle. */
 #define CORE_FIXTURE_REAL_SEARCH
 #include "tests/unit/core_fixture.h"
 
 #include "coordinator/resume.h"
-#include "coordinator/sql.h"
 #include "coordinator/store.h"
 #include "coordinator/store_read.h"
 
@@ -64,7 +63,6 @@ static void start(void)
                                            "child.seeds=2", NULL};
     struct problem problem = {0};
     struct store *store = NULL;
-    struct sql *sql = NULL;
     sound.experiment = experiment_with(settings);
     sound.space = space_with(sound.experiment);
     snprintf(sound.path, sizeof sound.path, "%s/actsearch-fuzz-%d.db",
@@ -74,11 +72,6 @@ static void start(void)
     assert(err == 0);
     search_for_a_while(store);
     store_close(&store);
-    err = sql_open(sound.path, SQL_WRITE, &sql, &problem);
-    if (!err)
-        err = sql_exec(sql, "PRAGMA page_size = 512; VACUUM", &problem);
-    assert(err == 0);
-    sql_close(&sql);
     FILE *file = fopen(sound.path, "rbe");
     assert(file);
     sound.bytes = xcalloc(1 << 20, 1);
