@@ -101,25 +101,75 @@ static bool is_negated(const struct code *code, enum section section, struct ref
     return false;
 }
 
-/* out = op(a, b), in the section that `section` says. Signs go where they cost nothing: −(−a) is a, a + −b and
- * a − −b are a − b and a + b, to the bit. What is not needed any more is dropped later. */
-static struct ref emit_op(struct code *code, enum section section, enum op op, struct ref a, struct ref b)
+static bool is_number(const struct compiler *compiler, struct ref ref, float value)
+{
+    return ref.place == PLACE_NUMBER && compiler->numbers->row[ref.index * LANES] == value;
+}
+
+/* Where an instruction belongs: what a tile's adjoints compute from uniform values alone is computed once,
+ * before. */
+static enum section section_of(enum section section, const struct ref *operand, int count)
+{
+    for (int k = 0; k < count; k++)
+        if (is_tile(operand[k]))
+            return section;
+    return section == SECTION_TILE ? SECTION_BEFORE : section;
+}
+
+/* op(a, b) of two numbers. One rounding of the double result is what floats would give. */
+static struct ref folded(struct compiler *compiler, enum op op, struct ref a, struct ref b)
+{
+    const float *row = compiler->numbers->row;
+    const struct node node = {.op = op};
+    double x = (double)row[a.index * LANES], y = b.place == PLACE_NUMBER ? (double)row[b.index * LANES] : 0.0;
+    return number_ref(compiler->numbers, node_value(&node, x, y));
+}
+
+static struct ref emit_op(struct compiler *compiler, enum section section, enum op op, struct ref a,
+                          struct ref b);
+
+/* Moves signs to where they cost nothing, to the bit the same: −(−a) is a, −a·b is −(a·b), a + −b and a − −b
+ * are a − b and a + b. What is not needed any more is dropped later. */
+static bool emit_signed(struct compiler *compiler, enum section section, enum op op, struct ref a,
+                        struct ref b, struct ref *ret_ref)
 {
     struct ref plain;
-    if (op == OP_NEG && is_negated(code, section, a, &plain))
-        return plain;
-    if ((op == OP_ADD || op == OP_SUB) && is_negated(code, section, b, &plain)) {
-        op = op == OP_ADD ? OP_SUB : OP_ADD;
-        b = plain;
-    } else if (op == OP_ADD && is_negated(code, section, a, &plain)) {
-        op = OP_SUB;
-        a = b;
-        b = plain;
-    }
-    struct instruction *instruction = emit(code, section, KIND_VALUE, op);
+    const bool a_negated = is_negated(compiler->code, section, a, &plain);
+    if (op == OP_NEG && a_negated)
+        *ret_ref = plain;
+    else if (op == OP_ADD && a_negated)
+        *ret_ref = emit_op(compiler, section, OP_SUB, b, plain);
+    else if (op == OP_MUL && a_negated)
+        *ret_ref = emit_op(compiler, section, OP_NEG, emit_op(compiler, section, OP_MUL, plain, b), none);
+    else if (op == OP_ADD && is_negated(compiler->code, section, b, &plain))
+        *ret_ref = emit_op(compiler, section, OP_SUB, a, plain);
+    else if (op == OP_SUB && is_negated(compiler->code, section, b, &plain))
+        *ret_ref = emit_op(compiler, section, OP_ADD, a, plain);
+    else if (op == OP_MUL && is_negated(compiler->code, section, b, &plain))
+        *ret_ref = emit_op(compiler, section, OP_NEG, emit_op(compiler, section, OP_MUL, a, plain), none);
+    else
+        return false;
+    return true;
+}
+
+/* op(a, b) in the section, or before it. */
+static struct ref emit_op(struct compiler *compiler, enum section section, enum op op, struct ref a,
+                          struct ref b)
+{
+    if (a.place == PLACE_NUMBER && (b.place == PLACE_NUMBER || op == OP_NEG))
+        return folded(compiler, op, a, b);
+    if (op == OP_MUL && (is_number(compiler, a, 1) || is_number(compiler, b, 1)))
+        return is_number(compiler, a, 1) ? b : a;
+    if (op == OP_MUL && (is_number(compiler, a, -1) || is_number(compiler, b, -1)))
+        return emit_op(compiler, section, OP_NEG, is_number(compiler, a, -1) ? b : a, none);
+    section = section_of(section, (struct ref[]){a, b}, 2);
+    struct ref out;
+    if (emit_signed(compiler, section, op, a, b, &out))
+        return out;
+    struct instruction *instruction = emit(compiler->code, section, KIND_VALUE, op);
     instruction->operand[TILE_A] = a;
     instruction->operand[TILE_B] = b;
-    return instruction->out = new_ref(code, section);
+    return instruction->out = new_ref(compiler->code, section);
 }
 
 /* a^n by squaring: products, and one quotient where n is negative. */
@@ -128,11 +178,11 @@ static struct ref emit_power(struct compiler *compiler, enum section section, st
     struct ref one = number_ref(compiler->numbers, 1.0), y = none;
     for (unsigned rest = n < 0 ? 0u - (unsigned)n : (unsigned)n; rest; rest >>= 1) {
         if (rest & 1)
-            y = y.place == PLACE_NONE ? a : emit_op(compiler->code, section, OP_MUL, y, a);
+            y = y.place == PLACE_NONE ? a : emit_op(compiler, section, OP_MUL, y, a);
         if (rest > 1)
-            a = emit_op(compiler->code, section, OP_MUL, a, a);
+            a = emit_op(compiler, section, OP_MUL, a, a);
     }
-    return n == 0 ? one : n < 0 ? emit_op(compiler->code, section, OP_DIV, one, y) : y;
+    return n == 0 ? one : n < 0 ? emit_op(compiler, section, OP_DIV, one, y) : y;
 }
 
 /* The value of node i, all of whose operands have theirs. */
@@ -159,7 +209,7 @@ static void emit_value(struct compiler *compiler, int i)
             compiler->slope[i] = instruction->out_2 = new_ref(code, section);
         } else
             compiler->value[i] =
-                emit_op(code, section, node->op, a,
+                emit_op(compiler, section, node->op, a,
                         op_rows[node->op].arity == 2 ? compiler->value[node->operand[1]] : none);
     }
 }
@@ -220,22 +270,11 @@ static void find_needed(struct compiler *compiler)
     }
 }
 
-/* g · d, where d may be the number 1. */
-static struct ref emit_product(struct compiler *compiler, enum section section, struct ref g, struct ref d)
-{
-    struct ref one = number_ref(compiler->numbers, 1.0);
-    if (d.place == one.place && d.index == one.index)
-        return g;
-    return emit_op(compiler->code, section, OP_MUL, g, d);
-}
-
 /* ∂/∂a of a^n is n·a^(n−1). */
 static struct ref emit_power_slope(struct compiler *compiler, enum section section, const struct node *node)
 {
     struct ref rest = emit_power(compiler, section, compiler->value[node->operand[0]], node->index - 1);
-    return node->index == 1 ? rest
-                            : emit_op(compiler->code, section, OP_MUL,
-                                      number_ref(compiler->numbers, (double)node->index), rest);
+    return emit_op(compiler, section, OP_MUL, number_ref(compiler->numbers, (double)node->index), rest);
 }
 
 /* What a formula of one letter names: the slopes of a product and of exp. */
@@ -277,27 +316,28 @@ static void emit_binary_slopes(struct compiler *compiler, enum section section, 
     if (named[0].place != PLACE_NONE && named[1].place != PLACE_NONE) {
         for (int k = 0; k < 2; k++)
             if (wanted[k])
-                ret_part[k] = emit_product(compiler, section, g, named[k]);
+                ret_part[k] = emit_op(compiler, section, OP_MUL, g, named[k]);
         return;
     }
-    struct instruction *instruction = emit(compiler->code, section,
-                                           wanted[0] && wanted[1] ? KIND_BOTH
-                                           : wanted[0]            ? KIND_SLOPE
-                                                                  : KIND_SLOPE_B,
-                                           node->op);
-    instruction->operand[TILE_G] = g;
+    struct instruction new = {.kind = wanted[0] && wanted[1] ? KIND_BOTH
+                                      : wanted[0]            ? KIND_SLOPE
+                                                             : KIND_SLOPE_B};
+    new.operand[TILE_G] = g;
     for (int k = 0; k < 2; k++) {
-        if (!wanted[k])
-            continue;
-        if (slope_uses(node->op, k, 'a'))
-            instruction->operand[TILE_A] = compiler->value[node->operand[0]];
-        if (slope_uses(node->op, k, 'b'))
-            instruction->operand[TILE_B] = compiler->value[node->operand[1]];
-        if (slope_uses(node->op, k, 'y'))
-            instruction->operand[TILE_Y] = compiler->value[i];
-        struct ref *out = k == 1 && wanted[0] ? &instruction->out_2 : &instruction->out;
-        ret_part[k] = *out = new_ref(compiler->code, section);
+        if (wanted[k] && slope_uses(node->op, k, 'a'))
+            new.operand[TILE_A] = compiler->value[node->operand[0]];
+        if (wanted[k] && slope_uses(node->op, k, 'b'))
+            new.operand[TILE_B] = compiler->value[node->operand[1]];
+        if (wanted[k] && slope_uses(node->op, k, 'y'))
+            new.operand[TILE_Y] = compiler->value[i];
     }
+    section = section_of(section, new.operand, TILE_OPERANDS);
+    struct instruction *instruction = emit(compiler->code, section, new.kind, node->op);
+    memcpy(instruction->operand, new.operand, sizeof new.operand);
+    for (int k = 0; k < 2; k++)
+        if (wanted[k])
+            ret_part[k] = *(k == 1 && wanted[0] ? &instruction->out_2 : &instruction->out) =
+                new_ref(compiler->code, section);
 }
 
 /* adjoint · slope for the operands that are wanted. */
@@ -305,15 +345,14 @@ static void emit_parts(struct compiler *compiler, int i, struct ref adjoint, con
                        struct ref ret_part[2])
 {
     const struct node *node = &compiler->expr->nodes[i];
-    enum section section = is_tile(adjoint) ? SECTION_TILE : SECTION_AFTER;
+    enum section section = compiler->dependence[i] == 2 ? SECTION_TILE : SECTION_AFTER;
     if (unit_slope(node->op, 0)) { /* of sums, differences and negations all slopes are */
         for (int k = 0; k < 2; k++)
             if (wanted[k])
-                ret_part[k] = unit_slope(node->op, k) > 0
-                                  ? adjoint
-                                  : emit_op(compiler->code, section, OP_NEG, adjoint, none);
+                ret_part[k] =
+                    unit_slope(node->op, k) > 0 ? adjoint : emit_op(compiler, section, OP_NEG, adjoint, none);
     } else if (op_rows[node->op].arity == 1) {
-        ret_part[0] = emit_product(compiler, section, adjoint, unary_slope(compiler, section, i));
+        ret_part[0] = emit_op(compiler, section, OP_MUL, adjoint, unary_slope(compiler, section, i));
     } else {
         emit_binary_slopes(compiler, section, i, adjoint, wanted, ret_part);
     }
@@ -326,40 +365,31 @@ static struct ref emit_sum(struct code *code, struct ref tile)
     return instruction->out = new_ref(code, SECTION_AFTER);
 }
 
-/* What is already there and one part more. */
-static struct ref emit_added(struct code *code, struct ref sum, struct ref part)
-{
-    return sum.place == PLACE_NONE
-               ? part
-               : emit_op(code, is_tile(part) ? SECTION_TILE : SECTION_AFTER, OP_ADD, sum, part);
-}
-
 static void emit_result(struct code *code, enum instruction_kind kind, struct ref value)
 {
     emit(code, SECTION_TILE, kind, 0)->operand[TILE_A] = value;
 }
 
-/* The chain rule from the root down; the values that slopes need are there. */
+/* The chain rule from the root down; the values that slopes need are there. The adjoint of the root is 1: dy
+ * comes in where adjoints leave the tile, at x and where a β begins to vary. */
 static void emit_adjoints(struct compiler *compiler)
 {
     const struct expr *expr = compiler->expr;
-    struct code *code = compiler->code;
-    int count = expr->count;
-    struct ref *adjoint = xcalloc((size_t)count, sizeof *adjoint);
-    bool *reached = compiler->reached;
-    struct ref x_adjoint = none;
-    if (reached[count - 1]) {
-        struct ref dy = {PLACE_DY, 0};
-        adjoint[count - 1] = compiler->dependence[count - 1] == 2 ? dy : emit_sum(code, dy);
-    }
-    for (int i = count - 1; i >= 0; i--) {
+    const int root = expr->count - 1;
+    const struct ref dy = {PLACE_DY, 0};
+    struct ref *adjoint = xcalloc((size_t)expr->count, sizeof *adjoint);
+    struct ref dx = number_ref(compiler->numbers, 0.0);
+    if (compiler->reached[root])
+        adjoint[root] = compiler->dependence[root] == 2 ? number_ref(compiler->numbers, 1.0)
+                                                        : emit_sum(compiler->code, dy);
+    for (int i = root; i >= 0; i--) {
         const struct node *node = &expr->nodes[i];
-        if (!reached[i])
+        if (!compiler->reached[i])
             continue;
         if (node->op == OP_X)
-            x_adjoint = adjoint[i];
+            dx = emit_op(compiler, SECTION_TILE, OP_MUL, adjoint[i], dy);
         if (node->op == OP_BETA)
-            code->beta_sum[node->index] = adjoint[i];
+            compiler->code->beta_sum[node->index] = adjoint[i];
         const bool wanted[2] = {flows(compiler, i, 0), flows(compiler, i, 1)};
         struct ref part[2];
         if (wanted[0] || wanted[1])
@@ -367,14 +397,17 @@ static void emit_adjoints(struct compiler *compiler)
         for (int k = 0; k < 2; k++) {
             if (!wanted[k])
                 continue;
-            int operand = node->operand[k];
-            if (is_tile(part[k]) && compiler->dependence[operand] == 1)
-                part[k] = emit_sum(code, part[k]);
-            adjoint[operand] = emit_added(code, adjoint[operand], part[k]);
+            const int operand = node->operand[k];
+            const bool varies = compiler->dependence[operand] == 2;
+            if (!varies && compiler->dependence[i] == 2)
+                part[k] = emit_sum(compiler->code, emit_op(compiler, SECTION_TILE, OP_MUL, part[k], dy));
+            adjoint[operand] = adjoint[operand].place == PLACE_NONE
+                                   ? part[k]
+                                   : emit_op(compiler, varies ? SECTION_TILE : SECTION_AFTER, OP_ADD,
+                                             adjoint[operand], part[k]);
         }
     }
-    emit_result(code, KIND_DX,
-                x_adjoint.place == PLACE_NONE ? number_ref(compiler->numbers, 0.0) : x_adjoint);
+    emit_result(compiler->code, KIND_DX, dx);
     free(adjoint);
 }
 

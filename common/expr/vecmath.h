@@ -63,6 +63,18 @@ VEC_COMPARE(lt, <, _CMP_LT_OQ)
 VEC_COMPARE(le, <=, _CMP_LE_OQ)
 VEC_COMPARE(eq, ==, _CMP_EQ_OQ)
 
+/* True where an operand is NaN. */
+static inline vmask vec_unordered(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+#elif defined(SIMD_PATH_avx2)
+    return (vmask)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    return (vmask)(a != a) | (vmask)(b != b);
+#endif
+}
+
 static inline vec vec_set(float value)
 {
     return value - (vec){0};
@@ -124,6 +136,29 @@ static inline vec vec_select(vmask mask, vec a, vec b)
 #endif
 }
 
+/* a > b ? a : b and a < b ? a : b, as the instructions have it: b where either is NaN, or both are zeros. */
+static inline vec vec_greater(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(SIMD_PATH_avx2)
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return vec_select(vec_gt(a, b), a, b);
+#endif
+}
+
+static inline vec vec_lesser(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(SIMD_PATH_avx2)
+    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vec_select(vec_lt(a, b), a, b);
+#endif
+}
+
 static inline vmask vec_nowhere(void)
 {
     return (vmask){0};
@@ -160,27 +195,15 @@ static inline vmask vec_outside(vec a, float limit)
     return (vmask)~vec_le((vec)((ivec)a & ivec_set(0x7fffffff)), vec_set(limit));
 }
 
-/* a > limit ? limit : a, and NaN stays. */
+/* a > limit ? limit : a, and a < limit ? limit : a; NaN stays. */
 static inline vec vec_at_most(vec a, float limit)
 {
-#if defined(SIMD_PATH_avx512)
-    return (vec)_mm512_min_ps((__m512)vec_set(limit), (__m512)a);
-#elif defined(SIMD_PATH_avx2)
-    return (vec)_mm256_min_ps((__m256)vec_set(limit), (__m256)a);
-#else
-    return vec_select(vec_lt(vec_set(limit), a), vec_set(limit), a);
-#endif
+    return vec_lesser(vec_set(limit), a);
 }
 
 static inline vec vec_at_least(vec a, float limit)
 {
-#if defined(SIMD_PATH_avx512)
-    return (vec)_mm512_max_ps((__m512)vec_set(limit), (__m512)a);
-#elif defined(SIMD_PATH_avx2)
-    return (vec)_mm256_max_ps((__m256)vec_set(limit), (__m256)a);
-#else
-    return vec_select(vec_gt(vec_set(limit), a), vec_set(limit), a);
-#endif
+    return vec_greater(vec_set(limit), a);
 }
 
 static inline vec vec_abs(vec a)
@@ -343,10 +366,12 @@ static inline vec vec_sigmoid(vec a)
     return vec_sigmoid_parts(a).r;
 }
 
+/* With s, the smaller one of the sigmoids of a and −a, s − s² does not cancel. */
 static inline vec vec_sigmoid_slope(vec a)
 {
     struct vec_sigmoid_parts parts = vec_sigmoid_parts(a);
-    return parts.e * parts.r * parts.r;
+    vec s = vec_lesser(parts.e * parts.r, parts.r);
+    return vec_fma(-s, s, s);
 }
 
 /* log(1 + e) = 2 artanh s, s = e/(2 + e) ≤ 1/3 */
@@ -534,18 +559,18 @@ static inline vec vec_above(vec a, vec b)
     return vec_select(vec_gt(a, b), vec_set(1), vec_select(vec_lt(a, b), vec_set(0), tie));
 }
 
-/* The same whichever operand comes first: equal operands have equal bits, or are zeros, of which max takes
- * the positive one. */
+/* The same whichever operand comes first. Taken both ways round they differ only in the signs of zeros, of
+ * which max takes the positive one, and where there is a NaN. */
 static inline vec vec_max(vec a, vec b)
 {
-    vec tie = vec_select(vec_eq(a, b), (vec)((ivec)a & (ivec)b), a + b);
-    return vec_select(vec_gt(a, b), a, vec_select(vec_lt(a, b), b, tie));
+    vec y = (vec)((ivec)vec_greater(a, b) & (ivec)vec_greater(b, a));
+    return vec_select(vec_unordered(a, b), a + b, y);
 }
 
 static inline vec vec_min(vec a, vec b)
 {
-    vec tie = vec_select(vec_eq(a, b), (vec)((ivec)a | (ivec)b), a + b);
-    return vec_select(vec_lt(a, b), a, vec_select(vec_gt(a, b), b, tie));
+    vec y = (vec)((ivec)vec_lesser(a, b) | (ivec)vec_lesser(b, a));
+    return vec_select(vec_unordered(a, b), a + b, y);
 }
 
 #endif
