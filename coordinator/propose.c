@@ -72,14 +72,8 @@ static int restore(struct propose *propose, struct problem *problem)
         if (err)
             return err;
     }
-    for (size_t i = 0; i < kept->proposals.count; i++) {
-        const struct proposal_row *row = &kept->proposals.items[i];
-        const struct candidate_row *candidate = ledger_candidate(propose->ledger, row->candidate);
-        if (!candidate || !isnan(candidate->reward))
-            return problem_set(problem, ERR_CORRUPT, "proposal %lld waits for no candidate",
-                               (long long)row->number);
-        wait_for(propose, row->candidate, row);
-    }
+    for (size_t i = 0; i < kept->proposals.count; i++)
+        wait_for(propose, kept->proposals.items[i].candidate, &kept->proposals.items[i]);
     for (size_t i = 0; i < kept->trials.count; i++)
         if (kept->trials.items[i].state == TRIAL_READY)
             queue_put(propose->queue, kept->trials.items[i].id);
@@ -89,6 +83,14 @@ static int restore(struct propose *propose, struct problem *problem)
                    : problem_set(problem, ERR_CORRUPT, "the state of the search is missing");
     if (search_load(propose->search, kept->search.state.data, kept->search.state.size) != 0)
         return problem_set(problem, ERR_CORRUPT, "the state of the search cannot be read");
+    bool fits =
+        search_status(propose->search).proposals == (uint64_t)kept->counters.proposals &&
+        search_status(propose->search).rewards == (uint64_t)kept->counters.proposals - kept->proposals.count;
+    for (size_t i = 0; i < kept->proposals.count; i++)
+        fits = fits && search_waits_for(propose->search, (uint64_t)kept->proposals.items[i].number);
+    if (!fits)
+        return problem_set(problem, ERR_CORRUPT,
+                           "the state of the search is of another moment than the proposals");
     buf_release(&kept->search.state);
     return 0;
 }

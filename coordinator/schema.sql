@@ -129,6 +129,10 @@ CREATE TABLE trial (
     UNIQUE (candidate, replica)
 ) STRICT;
 
+-- The foreign key is deferred: without this, each new attempt would look through all trials for those that wait
+-- for it.
+CREATE INDEX trial_closed_by ON trial (closed_by);
+
 CREATE TABLE attempt (
     id        INTEGER PRIMARY KEY,
     trial     INTEGER NOT NULL REFERENCES trial (id),

@@ -152,7 +152,7 @@ void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bo
 {
     agent->end = how;
     agent->bye_due = say_bye;
-    snprintf(agent->reason, sizeof agent->reason, "%s", reason);
+    msg_put_text(agent->reason, sizeof agent->reason, reason); /* it may name a path, in any encoding */
     for (int i = 0; i < agent->hello.slots; i++)
         stop_slot(agent, i);
 }

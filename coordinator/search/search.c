@@ -100,12 +100,23 @@ static int compare_u64(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Its place among the open ones, or NULL. */
+static uint64_t *find_open(const struct search *search, uint64_t number)
+{
+    return search->open_count == 0
+               ? NULL
+               : bsearch(&number, search->open, search->open_count, sizeof *search->open, compare_u64);
+}
+
+bool search_waits_for(const struct search *search, uint64_t number)
+{
+    return find_open(search, number) != NULL;
+}
+
 void search_report(struct search *search, uint64_t number, double reward)
 {
     assert(reward >= 0 && reward <= 1);
-    uint64_t *at = search->open_count == 0 ? NULL
-                                           : bsearch(&number, search->open, search->open_count,
-                                                     sizeof *search->open, compare_u64);
+    uint64_t *at = find_open(search, number);
     assert(at && "reported twice, or never proposed");
     size_t after = (size_t)(search->open + search->open_count - at) - 1;
     memmove(at, at + 1, after * sizeof *at);

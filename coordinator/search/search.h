@@ -42,6 +42,8 @@ void search_destroy(struct search **search);
 enum search_answer search_next(struct search *search, struct proposal *ret_proposal);
 /* reward in [0, 1]; 0 for diverged or rejected. Each proposal is reported once; a second time is an assert. */
 void search_report(struct search *search, uint64_t number, double reward);
+/* Whether that proposal was made and has no reward yet. */
+bool search_waits_for(const struct search *search, uint64_t number);
 
 struct search_status search_status(const struct search *search);
 

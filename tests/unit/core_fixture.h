@@ -68,6 +68,11 @@ void search_report(struct search *search, uint64_t number, double reward)
     search->reported++;
 }
 
+bool search_waits_for(const struct search *search, uint64_t number)
+{
+    return number < search->made && isnan(search->rewards[number]);
+}
+
 struct search_status search_status(const struct search *search)
 {
     return (struct search_status){.proposals = search->made, .rewards = search->reported};
