@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, STATE_VERSION = 1 };
+enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, STATE_VERSION = 2 };
 
 static const struct search_algorithm *const algorithms[] = {
 #define ALGORITHM_ROW(id, row) [id] = &(row),
@@ -169,7 +169,8 @@ int search_load(struct search *search, const void *state, size_t size)
         return ERR_CORRUPT;
     struct cursor cursor = cursor_of(state, body);
     int err = load_open(search, &cursor);
+    struct search_frame frame = {search->proposals, search->open, search->open_count};
     if (!err && search->algorithm->load)
-        err = search->algorithm->load(search->state, &cursor, search->proposals);
+        err = search->algorithm->load(search->state, &cursor, &frame);
     return err ? err : cursor_done(&cursor) ? 0 : ERR_CORRUPT;
 }
