@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/space.h"
 
-enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_RL };
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
 enum search_mode { MODE_SYNC };
 
 struct experiment {
@@ -36,6 +36,10 @@ struct experiment {
         double baseline_decay;
         double gradient_clip;
     } rl;
+    struct {
+        int64_t population; /* the latest proposals that parents are drawn from */
+        int64_t sample;     /* members drawn for a proposal, whose best is its parent */
+    } evolution;
     struct child child;
     struct {
         int64_t lease_ms;     /* a lease lapses after this much silence */

@@ -35,6 +35,7 @@ struct search_algorithm {
 #define ALGORITHM_TABLE(ROW)                                                                                 \
     ROW(ALGORITHM_EXHAUSTIVE, search_exhaustive)                                                             \
     ROW(ALGORITHM_RANDOM, search_random)                                                                     \
+    ROW(ALGORITHM_EVOLUTION, search_evolution)                                                               \
     ROW(ALGORITHM_RL, search_rl)
 
 #define ALGORITHM_ROW(id, row) extern const struct search_algorithm row;

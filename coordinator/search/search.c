@@ -46,6 +46,8 @@ static uint64_t identity_of(const struct experiment *experiment, const struct sp
     buf_put_f64(&buf, experiment->rl.entropy);
     buf_put_f64(&buf, experiment->rl.baseline_decay);
     buf_put_f64(&buf, experiment->rl.gradient_clip);
+    buf_put_u64(&buf, (uint64_t)experiment->evolution.population);
+    buf_put_u64(&buf, (uint64_t)experiment->evolution.sample);
     for (int at = 0; at < space_tokens(space); at++)
         buf_put_u32(&buf, (uint32_t)space_choices(space, at));
     uint64_t identity = hash64(buf.data, buf.size);

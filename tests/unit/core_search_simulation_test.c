@@ -34,6 +34,16 @@ static void the_controller_learns_the_same_and_ends_in_the_same_list(void **stat
                   rough, 15);
 }
 
+static void evolution_breeds_the_same_and_ends_in_the_same_list(void **state)
+{
+    (void)state;
+    check_weather("evolution",
+                  (const char *const[]){"search.algorithm=evolution", "search.candidates=40",
+                                        "evolution.population=16", "evolution.sample=4", "space.units=2",
+                                        ROUGH_SETTINGS, NULL},
+                  rough, 15);
+}
+
 static void an_exhaustive_search_trains_every_function_once(void **state)
 {
     (void)state;
@@ -54,6 +64,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_random_search_ends_in_the_same_list),
         cmocka_unit_test(the_controller_learns_the_same_and_ends_in_the_same_list),
+        cmocka_unit_test(evolution_breeds_the_same_and_ends_in_the_same_list),
         cmocka_unit_test(an_exhaustive_search_trains_every_function_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,12 @@
 #ifndef TESTS_UNIT_SEARCH_FIXTURE_H
 #define TESTS_UNIT_SEARCH_FIXTURE_H
 
+#include "common/hash.h"
 #include "coordinator/search/search.h"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +35,7 @@ static inline struct space *large_space(void)
     return space_of(SPACE_MAX_UNITS, "paper", "paper");
 }
 
-/* A controller small enough for tests that run many updates. */
+/* A controller and a population small enough for tests that run many updates. */
 static inline struct experiment small_experiment(enum algorithm algorithm, uint64_t seed)
 {
     struct experiment experiment = {.seed = seed};
@@ -47,6 +49,8 @@ static inline struct experiment small_experiment(enum algorithm algorithm, uint6
     experiment.rl.entropy = 0.001;
     experiment.rl.baseline_decay = 0.9;
     experiment.rl.gradient_clip = 5;
+    experiment.evolution.population = 16;
+    experiment.evolution.sample = 4;
     return experiment;
 }
 
@@ -74,6 +78,85 @@ static inline bool aborts_on_report(struct search *search, uint64_t number)
     int status = 0;
     waitpid(pid, &status, 0);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+/* A reward with a known optimum: the share of the sequence's tokens that are 1 (0 where the token has no
+ * choice). */
+static inline double reward_of(const struct space *space, const uint16_t *tokens)
+{
+    int right = 0, choosable = 0;
+    for (int at = 0; at < space_tokens(space); at++) {
+        choosable += space_choices(space, at) > 1;
+        right += space_choices(space, at) > 1 && tokens[at] == 1;
+    }
+    return (double)right / choosable;
+}
+
+static inline struct buf state_of(const struct search *search)
+{
+    struct buf buf = {0};
+    search_save(search, &buf);
+    return buf;
+}
+
+static inline void assert_same_state(const struct search *a, const struct search *b)
+{
+    struct buf of_a = state_of(a), of_b = state_of(b);
+    assert_int_equal(of_a.size, of_b.size);
+    assert_memory_equal(of_a.data, of_b.data, of_a.size);
+    buf_release(&of_a);
+    buf_release(&of_b);
+}
+
+/* Proposes and rewards a whole batch, in the order of `order` (NULL: as proposed); returns the mean reward.
+ */
+static inline double run_batch(struct search *search, const struct space *space, size_t size,
+                               const uint32_t *order)
+{
+    struct proposal proposal[64];
+    double sum = 0;
+    assert_true(size <= 64);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
+    for (size_t i = 0; i < size; i++) {
+        const struct proposal *p = &proposal[order ? order[i] : i];
+        sum += reward_of(space, p->tokens);
+        search_report(search, p->number, reward_of(space, p->tokens));
+    }
+    return sum / (double)size;
+}
+
+/* Two searches that hear of the same rewards in different orders are in the same state after each batch. */
+static inline void check_order_of_reports(enum algorithm algorithm)
+{
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(algorithm, 1);
+    struct search *a = search_new(&experiment, space), *b = search_new(&experiment, space);
+    struct rng rng = rng_seed(1, "order", 0);
+    for (int round = 0; round < 5; round++) {
+        uint32_t order[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+        rng_shuffle(&rng, order, 8);
+        run_batch(a, space, 8, NULL);
+        run_batch(b, space, 8, order);
+        assert_same_state(a, b);
+    }
+    search_destroy(&a);
+    search_destroy(&b);
+    space_destroy(&space);
+}
+
+/* Sets the eight bytes at `at` and mends the hash, as somebody would who forges a state. */
+static inline int load_forged(const struct experiment *experiment, const struct space *space,
+                              const struct buf *saved, size_t at, uint64_t value)
+{
+    struct buf forged = {0};
+    buf_put(&forged, saved->data, at);
+    buf_put_u64(&forged, value);
+    buf_put(&forged, saved->data + at + 8, saved->size - 8 - (at + 8));
+    buf_put_u64(&forged, hash64(forged.data, forged.size));
+    int err = load_fresh(experiment, space, forged.data, forged.size);
+    buf_release(&forged);
+    return err;
 }
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "common/hash.h"
 #include "common/matrix.h"
 #include "coordinator/search/search.h"
 
@@ -15,68 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-/* A reward with a known optimum: the share of the sequence's tokens that are 1 (0 where the token has no
- * choice). */
-static double reward_of(const struct space *space, const uint16_t *tokens)
-{
-    int right = 0, choosable = 0;
-    for (int at = 0; at < space_tokens(space); at++) {
-        choosable += space_choices(space, at) > 1;
-        right += space_choices(space, at) > 1 && tokens[at] == 1;
-    }
-    return (double)right / choosable;
-}
-
-static struct buf state_of(const struct search *search)
-{
-    struct buf buf = {0};
-    search_save(search, &buf);
-    return buf;
-}
-
-static void assert_same_state(const struct search *a, const struct search *b)
-{
-    struct buf of_a = state_of(a), of_b = state_of(b);
-    assert_int_equal(of_a.size, of_b.size);
-    assert_memory_equal(of_a.data, of_b.data, of_a.size);
-    buf_release(&of_a);
-    buf_release(&of_b);
-}
-
-/* Proposes and rewards a whole batch, in the order of `order` (NULL: as proposed); returns the mean reward.
- */
-static double run_batch(struct search *search, const struct space *space, size_t size, const uint32_t *order)
-{
-    struct proposal proposal[64];
-    double sum = 0;
-    assert_true(size <= 64);
-    for (size_t i = 0; i < size; i++)
-        assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
-    for (size_t i = 0; i < size; i++) {
-        const struct proposal *p = &proposal[order ? order[i] : i];
-        sum += reward_of(space, p->tokens);
-        search_report(search, p->number, reward_of(space, p->tokens));
-    }
-    return sum / (double)size;
-}
-
 static void the_state_does_not_depend_on_the_order_of_the_reports(void **state)
 {
     (void)state;
-    struct space *space = small_space(2);
-    struct experiment experiment = small_experiment(ALGORITHM_RL, 1);
-    struct search *a = search_new(&experiment, space), *b = search_new(&experiment, space);
-    struct rng rng = rng_seed(1, "order", 0);
-    for (int round = 0; round < 5; round++) {
-        uint32_t order[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-        rng_shuffle(&rng, order, 8);
-        run_batch(a, space, 8, NULL);
-        run_batch(b, space, 8, order);
-        assert_same_state(a, b);
-    }
-    search_destroy(&a);
-    search_destroy(&b);
-    space_destroy(&space);
+    check_order_of_reports(ALGORITHM_RL);
 }
 
 static void a_batch_waits_for_its_last_reward(void **state)
@@ -163,20 +104,6 @@ static void a_damaged_state_of_a_controller_is_refused(void **state)
     space_destroy(&space);
 }
 
-/* Sets the eight bytes at `at` and mends the hash, as somebody would who forges a state. */
-static int load_forged(const struct experiment *experiment, const struct space *space,
-                       const struct buf *saved, size_t at, uint64_t value)
-{
-    struct buf forged = {0};
-    buf_put(&forged, saved->data, at);
-    buf_put_u64(&forged, value);
-    buf_put(&forged, saved->data + at + 8, saved->size - 8 - (at + 8));
-    buf_put_u64(&forged, hash64(forged.data, forged.size));
-    int err = load_fresh(experiment, space, forged.data, forged.size);
-    buf_release(&forged);
-    return err;
-}
-
 static void a_forged_state_with_a_right_hash_is_read_within_bounds(void **state)
 {
     (void)state;
@@ -189,7 +116,7 @@ static void a_forged_state_with_a_right_hash_is_read_within_bounds(void **state)
         search_next(search, &proposal);
     struct buf saved = state_of(search);
     static const uint64_t values[] = {0, 1, 2, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(0x7ff8000000000000)};
-    enum { HEADER = 120, BATCH = 8 * (5 * (4 + 8) + 8) + 8 };
+    enum { HEADER = 120, BATCH = 8 * (5 * (4 + 8) + 16) + 32 };
     for (size_t at = 0; at < saved.size - 16; at += at < HEADER || at > saved.size - BATCH - 64 ? 4 : 1003)
         for (size_t i = 0; i < sizeof values / sizeof *values; i++)
             load_forged(&experiment, space, &saved, at, values[i]);
