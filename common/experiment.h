@@ -12,7 +12,7 @@
 #include "common/space.h"
 
 enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
-enum search_mode { MODE_SYNC };
+enum search_mode { MODE_SYNC, MODE_ASYNC };
 
 struct experiment {
     char name[NAME_BYTES];

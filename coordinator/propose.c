@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { READY_STOCK = 64 }; /* ready trials to keep beyond what the waiting workers want */
+
 static struct waiting *waiting_of(struct propose *propose, int64_t candidate)
 {
     if ((size_t)candidate >= propose->waiting_capacity) {
@@ -24,6 +26,7 @@ static void wait_for(struct propose *propose, int64_t candidate, const struct pr
         waiting->items = xrealloc(waiting->items, waiting->capacity, sizeof *waiting->items);
     }
     waiting->items[waiting->count++] = *row;
+    propose->repetitions += row->outcome == PROPOSAL_DUPLICATE;
 }
 
 /* Adds a candidate; its trials are ready. */
@@ -132,8 +135,10 @@ void propose_reward(struct propose *propose, int64_t candidate)
 {
     struct waiting *waiting = waiting_of(propose, candidate);
     double reward = ledger_reward(propose->ledger, candidate);
-    for (size_t i = 0; i < waiting->count; i++)
+    for (size_t i = 0; i < waiting->count; i++) {
+        propose->repetitions -= waiting->items[i].outcome == PROPOSAL_DUPLICATE;
         report(propose, &waiting->items[i], reward);
+    }
     free(waiting->items);
     *waiting = (struct waiting){0};
 }
@@ -197,11 +202,21 @@ static const char *limit_reached(const struct propose *propose)
     return NULL;
 }
 
-bool propose_fill(struct propose *propose, size_t enough, int budget)
+/* Whether an asynchronous search that learns repeats itself so much that it must hear of a reward first. */
+static bool repeats_itself(const struct propose *propose)
 {
-    while (propose->queue->count < enough && !propose->over) {
-        propose->over = limit_reached(propose);
-        if (propose->over)
+    const struct counters_row *counters = &propose->kept->counters;
+    int64_t open = counters->ready + counters->leased, batch = propose->experiment->search.batch;
+    return search_asynchronous(propose->search) && propose->repetitions >= (open > batch ? open : batch);
+}
+
+bool propose_fill(struct propose *propose, size_t wanted, int budget)
+{
+    size_t enough = search_asynchronous(propose->search) ? wanted : wanted + READY_STOCK;
+    for (;;) {
+        if (!propose->over)
+            propose->over = limit_reached(propose);
+        if (propose->over || propose->queue->count >= enough || repeats_itself(propose))
             return false;
         if (budget-- == 0)
             return true;
@@ -218,7 +233,6 @@ bool propose_fill(struct propose *propose, size_t enough, int budget)
             break;
         }
     }
-    return false;
 }
 
 void propose_write(struct propose *propose, int64_t now_ms)

@@ -51,15 +51,11 @@ static inline double synthetic_reward(const struct expr *expr, const struct expr
     return 1 / (1 + sqrt(square / FINGERPRINT_POINTS));
 }
 
-/* The function of a sequence that is not looked up; −1: too large. */
-static inline int64_t synthetic_add(struct synthetic *synthetic, const uint16_t *tokens)
+/* The function that an expression is. */
+static inline int64_t synthetic_add_expr(struct synthetic *synthetic, const struct expr *expr)
 {
-    struct expr *expr;
-    if (space_expr(synthetic->space, tokens, &expr) != 0)
-        return -1;
     bool new;
     const struct function *function = functions_add(synthetic->functions, expr, &new);
-    expr_destroy(&expr);
     if ((size_t)function->id >= synthetic->capacity) {
         synthetic->capacity = 2 * (size_t)function->id + 64;
         synthetic->of = xrealloc(synthetic->of, synthetic->capacity, sizeof *synthetic->of);
@@ -73,6 +69,17 @@ static inline int64_t synthetic_add(struct synthetic *synthetic, const uint16_t 
         };
     }
     return function->id;
+}
+
+/* The function of a sequence, which is not looked up in the table; −1: too large. */
+static inline int64_t synthetic_add(struct synthetic *synthetic, const uint16_t *tokens)
+{
+    struct expr *expr;
+    if (space_expr(synthetic->space, tokens, &expr) != 0)
+        return -1;
+    int64_t id = synthetic_add_expr(synthetic, expr);
+    expr_destroy(&expr);
+    return id;
 }
 
 /* Takes the target. */

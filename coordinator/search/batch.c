@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void batch_init(struct batch *batch, const struct space *space, size_t size)
+void batch_init(struct batch *batch, const struct space *space, size_t size, bool asynchronous)
 {
-    *batch = (struct batch){.space = space, .size = size};
+    *batch = (struct batch){.space = space, .size = size, .asynchronous = asynchronous};
     batch->done = xcalloc(size, sizeof *batch->done);
     for (size_t i = 0; i < size; i++)
         batch->done[i].reward = NAN;
@@ -22,7 +22,12 @@ void batch_release(struct batch *batch)
 
 bool batch_waits(const struct batch *batch, uint64_t number)
 {
-    return number / batch->size > batch->cleared;
+    return !batch->asynchronous && number / batch->size > batch->cleared;
+}
+
+static struct sample *place_of(const struct batch *batch, uint64_t number)
+{
+    return &batch->done[batch->asynchronous ? batch->done_count : number % batch->size];
 }
 
 static void reserve_out(struct batch *batch, size_t count)
@@ -57,7 +62,7 @@ struct sample *batch_find(const struct batch *batch, uint64_t number)
 
 bool batch_report(struct batch *batch, uint64_t number, double reward)
 {
-    struct sample *sample = batch_find(batch, number), *place = &batch->done[number % batch->size];
+    struct sample *sample = batch_find(batch, number), *place = place_of(batch, number);
     assert(sample && isnan(place->reward));
     *place = *sample;
     place->reward = reward;
@@ -110,14 +115,16 @@ static bool load_sample(const struct batch *batch, struct cursor *cursor, struct
         ret_sample->tokens[t] = (uint16_t)token;
     }
     cursor_take_f64s(cursor, ret_sample->log_probability, steps);
-    return !cursor->failed && ret_sample->number / batch->size == batch->cleared;
+    return !cursor->failed && (batch->asynchronous || ret_sample->number / batch->size == batch->cleared);
 }
 
-/* Those that are out are the frame's open proposals, and then perhaps some that were not asked for yet. */
+/* Those that are out are the frame's open proposals, and then perhaps those of the batch that were not asked
+ * for yet. */
 static bool load_out(struct batch *batch, struct cursor *cursor, const struct search_frame *frame)
 {
     uint64_t count = cursor_take_u64(cursor);
-    if (count < frame->open_count || count > batch->size)
+    if (count < frame->open_count ||
+        (count > frame->open_count && (batch->asynchronous || count > batch->size)))
         return false;
     reserve_out(batch, (size_t)count);
     for (uint64_t i = 0; i < count; i++) {
@@ -141,9 +148,11 @@ static bool load_done(struct batch *batch, struct cursor *cursor, const struct s
         if (!load_sample(batch, cursor, &sample) || sample.number >= frame->proposals)
             return false;
         sample.reward = cursor_take_f64(cursor);
-        struct sample *place = &batch->done[sample.number % batch->size];
-        if (!(sample.reward >= 0 && sample.reward <= 1) || !isnan(place->reward) ||
-            batch_find(batch, sample.number))
+        struct sample *place = place_of(batch, sample.number);
+        bool twice = batch_find(batch, sample.number) != NULL;
+        for (size_t j = 0; j < batch->size; j++)
+            twice = twice || (!isnan(batch->done[j].reward) && batch->done[j].number == sample.number);
+        if (twice || !(sample.reward >= 0 && sample.reward <= 1))
             return false;
         *place = sample;
         batch->done_count++;

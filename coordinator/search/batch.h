@@ -2,11 +2,13 @@
  * from.
  *
  * Invariants
- * 1. Batch number v holds the proposals v·size … v·size + size−1. A sample's place in its batch is its number
- * mod size, so that the order of the reports does not matter.
+ * 1. Synchronous: batch number v holds the proposals v·size … v·size + size−1, each at the place that is its
+ *    number mod size, so that the order of the reports does not matter.
+ *    Asynchronous: a batch is the next `size` samples that are rewarded, in that order, whatever their
+ * numbers.
  * 2. A sample is in `out` (ascending by number) until its reward comes, then in `done` until its batch is
- * cleared.
- * 3. An algorithm may add samples before they are asked for, but of the batch that is out only.
+ *    cleared.
+ * 3. Synchronous: an algorithm may add the samples of the batch that is out before they are asked for.
  */
 #ifndef COORDINATOR_SEARCH_BATCH_H
 #define COORDINATOR_SEARCH_BATCH_H
@@ -25,6 +27,7 @@ struct sample {
 struct batch {
     const struct space *space; /* borrowed */
     size_t size;
+    bool asynchronous;
     struct sample *out;
     size_t out_count, out_capacity;
     struct sample *done; /* size places; reward NaN: empty */
@@ -32,10 +35,10 @@ struct batch {
     uint64_t cleared; /* batches that were learnt from */
 };
 
-void batch_init(struct batch *batch, const struct space *space, size_t size);
+void batch_init(struct batch *batch, const struct space *space, size_t size, bool asynchronous);
 void batch_release(struct batch *batch);
 
-/* Whether proposal `number` must wait for the rewards of the batch before its own. */
+/* Whether proposal `number` must wait for the rewards of the batch before its own; never asynchronously. */
 bool batch_waits(const struct batch *batch, uint64_t number);
 /* Adds an empty sample to `out`; `number` is above all others. Borrowed until the next call, as is
  * batch_find's. */

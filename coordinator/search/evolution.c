@@ -4,7 +4,8 @@
  *
  * Invariants: all proposals of a batch (batch.h) are drawn from the population of the batches before it, in
  * which each stands at the age of its number. So the members that exist when proposal n is drawn, and with
- * the generator of number n the proposal itself, do not depend on the order of the reports. The first `size`
+ * the generator of number n the proposal itself, do not depend on the order of the reports. Asynchronously
+ * each reward makes a member at once, and members age in the order of their rewards. The first `size`
  * proposals are uniformly drawn.
  */
 #include "coordinator/search/algorithm.h"
@@ -44,7 +45,8 @@ static void *evolution_new(const struct experiment *experiment, const struct spa
     evolution->size = (size_t)experiment->evolution.population;
     evolution->sample = (size_t)experiment->evolution.sample;
     evolution->members = xcalloc(evolution->size, sizeof *evolution->members);
-    batch_init(&evolution->batch, space, (size_t)experiment->search.batch);
+    bool asynchronous = experiment->search.mode == MODE_ASYNC;
+    batch_init(&evolution->batch, space, asynchronous ? 1 : (size_t)experiment->search.batch, asynchronous);
     return evolution;
 }
 

@@ -2,7 +2,9 @@
  * controller; and so on.
  *
  * Invariants: batch number v (batch.h) is drawn, whole, from the policy after v updates, when its first
- * proposal is asked for. All chance comes from `rng`.
+ * proposal is asked for. Asynchronously each proposal is drawn when it is asked for, from the policy of that
+ * moment, and an update is made of the next batch of rewards that come; the log-probabilities that are kept
+ * with each sample make the ratios right. All chance comes from `rng`.
  */
 #include "coordinator/search/adam.h"
 #include "coordinator/search/algorithm.h"
@@ -47,7 +49,7 @@ static void *rl_new(const struct experiment *experiment, const struct space *spa
     rl->gradient_limit = experiment->rl.gradient_clip;
     rl->epochs = experiment->rl.epochs;
     size_t size = (size_t)experiment->search.batch;
-    batch_init(&rl->batch, space, size);
+    batch_init(&rl->batch, space, size, experiment->search.mode == MODE_ASYNC);
     struct rng weights = rng_seed(experiment->seed, "controller", 0);
     rl->controller =
         controller_new(space, (size_t)experiment->rl.hidden, (size_t)experiment->rl.layers, &weights);
@@ -100,7 +102,7 @@ static enum search_answer rl_next(void *state, struct proposal *proposal)
     if (batch_waits(&rl->batch, proposal->number))
         return SEARCH_WAIT;
     if (!batch_find(&rl->batch, proposal->number))
-        draw(rl, proposal->number, rl->batch.size);
+        draw(rl, proposal->number, rl->batch.asynchronous ? 1 : rl->batch.size);
     const struct sample *sample = batch_find(&rl->batch, proposal->number);
     memcpy(proposal->tokens, sample->tokens, sizeof proposal->tokens);
     for (size_t t = 0; t < rl->controller->steps; t++)

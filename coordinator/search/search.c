@@ -22,7 +22,8 @@ static const struct search_algorithm *const algorithms[] = {
 
 struct search {
     const struct search_algorithm *algorithm;
-    void *state;       /* the algorithm's own */
+    void *state; /* the algorithm's own */
+    bool asynchronous;
     uint64_t identity; /* of all that the search depends on */
     uint64_t proposals;
     uint64_t *open; /* numbers of the proposals without a reward, ascending */
@@ -38,6 +39,7 @@ static uint64_t identity_of(const struct experiment *experiment, const struct sp
             strlen(algorithms[experiment->search.algorithm]->name));
     buf_put_u64(&buf, experiment->seed);
     buf_put_u64(&buf, (uint64_t)experiment->search.batch);
+    buf_put_u64(&buf, (uint64_t)experiment->search.mode);
     buf_put_u64(&buf, (uint64_t)experiment->rl.hidden);
     buf_put_u64(&buf, (uint64_t)experiment->rl.layers);
     buf_put_u64(&buf, (uint64_t)experiment->rl.epochs);
@@ -61,6 +63,7 @@ struct search *search_new(const struct experiment *experiment, const struct spac
     assert(id < sizeof algorithms / sizeof *algorithms && algorithms[id]);
     struct search *search = xcalloc(1, sizeof *search);
     search->algorithm = algorithms[id];
+    search->asynchronous = experiment->search.mode == MODE_ASYNC && search->algorithm->report;
     search->identity = identity_of(experiment, space);
     search->state = search->algorithm->new (experiment, space);
     return search;
@@ -74,6 +77,11 @@ void search_destroy(struct search **search)
     free((*search)->open);
     free(*search);
     *search = NULL;
+}
+
+bool search_asynchronous(const struct search *search)
+{
+    return search->asynchronous;
 }
 
 static void reserve_open(struct search *search, size_t count)

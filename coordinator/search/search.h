@@ -1,8 +1,10 @@
-/* search: the one interface of all search algorithms (DESIGN 4.2). Pure: no I/O, no clock; all randomness from its own generator.
+/* search: the one interface of all search algorithms (DESIGN 4.2). Pure: no I/O, no clock; all randomness
+ * from its own generator.
  *
- * The caller asks search_next for proposals until it says WAIT (a synchronous batch is out and not all of it is reported) or
- * DONE, and reports a reward for every proposal, in any order. What the search does depends only on the seed and on the reward of
- * each proposal, never on the order of the reports. search_save at any moment, search_load later: it goes on bit for bit the same.
+ * The caller asks search_next for proposals until it says WAIT (a synchronous batch is out and not all of it
+ * is reported) or DONE, and reports a reward for every proposal, in any order. What the search does depends
+ * only on the seed and on the reward of each proposal, never on the order of the reports (but see
+ * search_asynchronous). search_save at any moment, search_load later: it goes on bit for bit the same.
  */
 #ifndef COORDINATOR_SEARCH_SEARCH_H
 #define COORDINATOR_SEARCH_SEARCH_H
@@ -14,13 +16,15 @@
 enum search_answer {
     SEARCH_PROPOSED, /* *ret_proposal is filled */
     SEARCH_WAIT,     /* report rewards first */
-    SEARCH_DONE,     /* the space is exhausted (only exhaustive and random, which repeat nothing, end by themselves) */
+    SEARCH_DONE,     /* the space is exhausted (only exhaustive and random, which repeat nothing, end by
+                        themselves) */
 };
 
 struct proposal {
     uint64_t number; /* 0, 1, 2, … in the order proposed */
     uint16_t tokens[SPACE_MAX_TOKENS];
-    double log_probability; /* of the whole sequence under the policy that proposed it; 0 where there is none */
+    double
+        log_probability; /* of the whole sequence under the policy that proposed it; 0 where there is none */
     uint64_t policy_version; /* how many updates that policy had seen */
 };
 
@@ -39,14 +43,21 @@ struct search;
 struct search *search_new(const struct experiment *experiment, const struct space *space);
 void search_destroy(struct search **search);
 
+/* Whether it learns from each reward as it comes (search.mode = async, and an algorithm that learns). Then it
+ * never says WAIT, and what it does depends on the order of calls; a proposal that is asked for later is a
+ * better one, so ask for no more than can be used at once. */
+bool search_asynchronous(const struct search *search);
+
 enum search_answer search_next(struct search *search, struct proposal *ret_proposal);
-/* reward in [0, 1]; 0 for diverged or rejected. Each proposal is reported once; a second time is an assert. */
+/* reward in [0, 1]; 0 for diverged or rejected. Each proposal is reported once; a second time is an assert.
+ */
 void search_report(struct search *search, uint64_t number, double reward);
 
 struct search_status search_status(const struct search *search);
 
-/* The whole state, open proposals included, is appended to *ret_state. search_load wants a search fresh from search_new with the
- * same settings and space; ERR_CORRUPT otherwise, or where the state is damaged, and then the search may only be destroyed. */
+/* The whole state, open proposals included, is appended to *ret_state. search_load wants a search fresh from
+ * search_new with the same settings and space; ERR_CORRUPT otherwise, or where the state is damaged, and then
+ * the search may only be destroyed. */
 void search_save(const struct search *search, struct buf *ret_state);
 int search_load(struct search *search, const void *state, size_t size);
 

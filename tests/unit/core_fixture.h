@@ -45,6 +45,12 @@ void search_destroy(struct search **search)
     *search = NULL;
 }
 
+bool search_asynchronous(const struct search *search)
+{
+    (void)search;
+    return false;
+}
+
 enum search_answer search_next(struct search *search, struct proposal *ret_proposal)
 {
     uint64_t batch = (uint64_t)search->experiment->search.batch;
