@@ -35,11 +35,11 @@ SIMD_PATHS          := avx512 avx2 portable
 # ---- parts ----------------------------------------------------------------------------------------------
 sources = $(sort $(wildcard $(addsuffix /*.c,$(1))))
 objects = $(foreach f,$(1),$(if $(filter %.simd.c,$(f)),\
-            $(foreach p,$(SIMD_PATHS),$(B)/$(f:.simd.c=.$(p).o)),$(B)/$(f:.c=.o)))
+            $(foreach p,$(SIMD_PATHS),$(B)/$(f:.simd.c=.$(p).o)),$(B)/$(addsuffix .o,$(basename $(f)))))
 
 SRC_common      := $(call sources,common common/expr)
 SRC_proto       := $(call sources,proto)
-SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search))
+SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search)) coordinator/schema.sql
 SRC_nn          := $(call sources,worker/nn)
 SRC_worker      := $(filter-out worker/main.c,$(call sources,worker))
 SRC_cli         := $(filter-out cli/main.c,$(call sources,cli))
@@ -71,6 +71,12 @@ $(foreach p,$(PARTS),$(eval $(call library,$(p))))
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D); echo "  CC    $<"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+# A .sql file becomes a C string named for it: coordinator/schema.sql is `const char schema_sql[]` (coordinator/schema.h).
+$(B)/%.sql.c: %.sql Makefile
+	@mkdir -p $(@D); { echo '#include "$*.h"'; echo 'const char $(notdir $*)_sql[] ='; \
+	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/    "&\\n"/' $<; echo '    ;'; } >$@
+$(B)/%.o: $(B)/%.sql.c
+	@echo "  CC    $*.sql"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 define simd_rule
 $(B)/%.$(1).o: %.simd.c Makefile
 	@mkdir -p $$(@D); echo "  CC    $$< ($(1))"; $(CC) $(CFLAGS_ALL) -O3 $(SIMD_FLAGS_$(1)) -DSIMD_PATH=$(1) -DSIMD_PATH_$(1)=1 -MMD -MP -c -o $$@ $$<

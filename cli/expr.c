@@ -1,5 +1,6 @@
 /* actsearch expr: what a function is (canonical form, derivatives, fingerprint) and its values. */
 #include "cli/commands.h"
+#include "cli/function.h"
 #include "cli/options.h"
 #include "common/expr/expr.h"
 #include "common/expr/fingerprint.h"
@@ -122,34 +123,6 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
     free(moved);
 }
 
-static const char *verdict_meaning(enum verdict verdict)
-{
-    static const char *const meanings[] = {
-#define VERDICT_ROW(name, text, meaning) meaning,
-        VERDICT_TABLE(VERDICT_ROW)
-#undef VERDICT_ROW
-    };
-    return meanings[verdict];
-}
-
-/* The name of a known function that is the same one, or NULL. */
-static const char *known_name(const struct expr *expr, const struct hash *fingerprint)
-{
-    const char *name = NULL;
-    for (int i = 0; i < expr_known_count && !name; i++) {
-        struct expr *known;
-        struct problem problem;
-        enum verdict verdict;
-        if (expr_parse(expr_known[i].text, &known, &problem) != 0)
-            continue;
-        struct hash other = fingerprint_of(known, &verdict);
-        if (memcmp(&other, fingerprint, sizeof other) == 0 && expr_same_function(known, expr))
-            name = expr_known[i].name;
-        expr_destroy(&known);
-    }
-    return name;
-}
-
 /* All that is said about a function, either way. */
 struct report {
     const struct expr *expr;
@@ -163,14 +136,6 @@ struct report {
     int at_count;
 };
 
-static char *derivative_text(const struct expr *expr, int wrt)
-{
-    struct expr *derivative = expr_derivative(expr, wrt);
-    char *text = expr_print(derivative);
-    expr_destroy(&derivative);
-    return text;
-}
-
 static void report_fill(struct report *report, const struct expr *expr, const struct arguments *arguments)
 {
     static const double points[] = {-5, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 5};
@@ -178,12 +143,12 @@ static void report_fill(struct report *report, const struct expr *expr, const st
     struct hash fingerprint = fingerprint_of(canon, &report->verdict);
     report->expr = expr;
     report->canonical = expr_print(canon);
-    report->derivative = derivative_text(expr, EXPR_WRT_X);
+    report->derivative = function_derivative(expr, EXPR_WRT_X);
     hash_hex(&fingerprint, report->fingerprint);
-    report->known = known_name(canon, &fingerprint);
+    report->known = function_known_name(canon);
     report->betas = expr_betas(expr);
     for (int k = 0; k < report->betas; k++) {
-        report->by_beta[k] = derivative_text(expr, k);
+        report->by_beta[k] = function_derivative(expr, k);
         report->beta[k] = k < arguments->beta_count ? arguments->beta[k] : expr_beta_init(expr, k);
     }
     report->at = arguments->at ? arguments->at : points;
@@ -300,14 +265,9 @@ static int print_known(bool as_json)
 static int describe(const struct arguments *arguments)
 {
     struct expr *expr;
-    struct problem problem;
-    if (expr_parse(arguments->text, &expr, &problem) != 0) {
-        char *text = expr_problem_text(arguments->text, &problem);
-        fprintf(stderr, "%s\n", text);
-        free(text);
-        return STATUS_USAGE;
-    }
-    int status = STATUS_DONE;
+    int status = expr_argument(arguments->text, &expr);
+    if (status)
+        return status;
     if (arguments->beta_count > expr_betas(expr)) {
         fprintf(stderr, "actsearch expr: --beta: %d values, but the expression has %d parameters\n",
                 arguments->beta_count, expr_betas(expr));

@@ -72,6 +72,22 @@ double *option_reals(const struct argp_state *state, const char *option, const c
     return values;
 }
 
+int expr_argument(const char *text, struct expr **ret_expr)
+{
+    struct problem problem;
+    const struct expr_known *known = expr_known_find(text);
+    if (expr_parse(known ? known->text : text, ret_expr, &problem) == 0)
+        return STATUS_DONE;
+    char *message = expr_problem_text(text, &problem);
+    fprintf(stderr, "%s\n", message);
+    free(message);
+    const char *nearest =
+        nearest_name(text, &expr_known[0].name, (size_t)expr_known_count, sizeof expr_known[0]);
+    if (nearest)
+        fprintf(stderr, "There is a function called '%s': actsearch expr --known lists them.\n", nearest);
+    return STATUS_USAGE;
+}
+
 void option_list_add(struct option_list *list, const char *item)
 {
     list->items = xrealloc(list->items, (size_t)list->count + 1, sizeof *list->items);

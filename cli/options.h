@@ -4,6 +4,8 @@
 
 #include "common/err.h"
 
+#include "common/expr/expr.h"
+
 #include <argp.h>
 #include <stdint.h>
 
@@ -13,6 +15,7 @@ enum {
     OPTION_JSON = 0x100,
     OPTION_SET,
     OPTION_SEED,
+    OPTION_CACHE,
     OPTION_OWN = 0x200,
 };
 
@@ -20,6 +23,13 @@ enum {
 #define OPTION_ROW_JSON                                                                                      \
     {                                                                                                        \
         "json", OPTION_JSON, 0, 0, "Print JSON, for programs", 0                                             \
+    }
+#define OPTION_ROW_CACHE                                                                                     \
+    {                                                                                                        \
+        "cache", OPTION_CACHE, "DIR", 0,                                                                     \
+            "Folder of the unpacked data sets (default: $ACTSEARCH_CACHE, or actsearch in "                  \
+            "$XDG_CACHE_HOME, or ~/.cache/actsearch)",                                                       \
+            0                                                                                                \
     }
 
 /* "actsearch NAME: file:3:14: what was wrong" on stderr. `state_name` is argv[0]; `where` may be NULL.
@@ -36,6 +46,10 @@ double option_real(const struct argp_state *state, const char *option, const cha
 /* "1,2.5,-3": malloc'd, *ret_count of them, at most `limit`. */
 double *option_reals(const struct argp_state *state, const char *option, const char *text, int limit,
                      int *ret_count);
+
+/* An activation function that a person typed: a known name ("swish") or an expression. A wrong one gets its
+ * caret on stderr, and STATUS_USAGE is returned. */
+int expr_argument(const char *text, struct expr **ret_expr);
 
 /* Texts in the order given (the --set options). */
 struct option_list {

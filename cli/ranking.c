@@ -1,5 +1,6 @@
 #include "cli/ranking.h"
 
+#include "cli/function.h"
 #include "cli/table.h"
 #include "common/expr/expr.h"
 #include "common/json.h"
@@ -9,32 +10,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- names --------------------------------------------------------------------------------------------- */
-
-const char *known_name(const char *activation)
+/* The name under which people know the function, NULL where it has none. */
+static const char *known_name(const char *activation)
 {
-    for (int i = 0; i < expr_known_count; i++) {
-        struct problem problem;
-        struct expr *known = NULL;
-        if (expr_parse(expr_known[i].text, &known, &problem))
-            continue;
-        struct expr *canonical = expr_canon(known);
-        char *text = expr_print(canonical);
-        bool same = strcmp(text, activation) == 0;
-        free(text);
-        expr_destroy(&canonical);
-        expr_destroy(&known);
-        if (same)
-            return expr_known[i].name;
+    struct expr *expr = NULL;
+    struct problem problem;
+    if (expr_parse(activation, &expr, &problem) != 0)
+        return NULL;
+    const char *name = function_known_name(expr);
+    expr_destroy(&expr);
+    return name;
+}
+
+/* ---- what nothing beats -------------------------------------------------------------------------------- */
+
+bool pareto_keeps(struct pareto *pareto, const struct ranking_row *row)
+{
+    if (!pareto->any)
+        *pareto = (struct pareto){true, row->steps, row->accuracy_mean, HUGE_VAL, HUGE_VAL};
+    if (row->steps != pareto->steps || row->accuracy_mean != pareto->accuracy) {
+        pareto->cost_of_better = fmin(pareto->cost_of_better, pareto->cost_of_equal);
+        pareto->cost_of_equal = HUGE_VAL;
+        pareto->steps = row->steps;
+        pareto->accuracy = row->accuracy_mean;
     }
-    return NULL;
+    if (!isfinite(row->cost_ns))
+        return false;
+    pareto->cost_of_equal = fmin(pareto->cost_of_equal, row->cost_ns);
+    return row->cost_ns <= pareto->cost_of_better;
 }
 
 /* ---- for people ---------------------------------------------------------------------------------------- */
 
 struct table_context {
+    const struct ranking_options *options;
     struct table *table;
-    int64_t limit;
+    struct pareto pareto;
     int64_t shown, rows;
     int64_t last_rank; /* of the row printed last */
 };
@@ -63,11 +74,14 @@ static void measure_cell(struct table *table, double value, const char *unit, in
 static bool table_visit(void *context, const struct ranking_row *row)
 {
     struct table_context *list = context;
+    const int64_t limit = list->options->limit;
+    if (list->options->pareto && !pareto_keeps(&list->pareto, row))
+        return true;
     list->rows++;
-    bool within = list->limit == 0 || list->shown < list->limit;
+    bool within = limit == 0 || list->shown < limit;
     if (!within && !row->reference)
         return true;
-    if (row->rank > list->last_rank + 1) {
+    if (!list->options->pareto && row->rank > list->last_rank + 1) {
         table_row(list->table);
         table_cell(list->table, "…");
     }
@@ -99,7 +113,7 @@ static bool table_visit(void *context, const struct ranking_row *row)
 static int print_table(struct store_reader *reader, const struct ranking_options *options, FILE *out,
                        struct problem *problem)
 {
-    struct table_context list = {.table = table_new("rrlrrrrrll"), .limit = options->limit};
+    struct table_context list = {.options = options, .table = table_new("rrlrrrrrll")};
     static const char *const header[] = {"rank",       "accuracy", "± sd",   "seeds",      "steps",
                                          "parameters", "time",     "f + f'", "activation", ""};
     table_row(list.table);
@@ -110,8 +124,9 @@ static int print_table(struct store_reader *reader, const struct ranking_options
         fputs("No function has a rank yet.\n", out);
     else if (!err) {
         table_print(list.table, out);
-        if (list.limit && list.rows > list.limit)
-            fprintf(out, "%lld functions have a rank; -n 0 shows all.\n", (long long)list.rows);
+        if (options->limit && list.rows > options->limit)
+            fprintf(out, "%lld functions %s; -n 0 shows all.\n", (long long)list.rows,
+                    options->pareto ? "are such that none is both better and cheaper" : "have a rank");
     }
     table_destroy(&list.table);
     return err;
@@ -143,6 +158,8 @@ struct list_context {
     const struct ranking_options *options;
     FILE *out;
     struct json json;
+    struct pareto pareto;
+    int64_t shown;
 };
 
 static const void *column_of(const struct ranking_row *row, const struct column *column)
@@ -169,12 +186,14 @@ static void json_column(struct json *json, const struct column *column, const st
 static bool json_visit(void *context, const struct ranking_row *row)
 {
     struct list_context *list = context;
+    if (list->options->pareto && !pareto_keeps(&list->pareto, row))
+        return true;
     json_object(&list->json, NULL);
     for (int i = 0; i < COLUMNS; i++)
         if (columns[i].stable || !list->options->stable)
             json_column(&list->json, &columns[i], row);
     json_end(&list->json);
-    return true;
+    return ++list->shown != list->options->limit;
 }
 
 /* A real that is not there is an empty field. A text is quoted in CSV; activation strings hold no quotes,
@@ -203,9 +222,9 @@ static void text_column(const struct list_context *list, const struct column *co
     }
 }
 
-static bool text_visit(void *context, const struct ranking_row *row)
+/* A line of values, or of the columns' names where row is NULL. */
+static void print_line(const struct list_context *list, const struct ranking_row *row)
 {
-    const struct list_context *list = context;
     const char *separator = list->options->format == RANKING_CSV ? "," : "\t";
     for (int i = 0, written = 0; i < COLUMNS; i++) {
         if (!columns[i].stable && list->options->stable)
@@ -218,7 +237,15 @@ static bool text_visit(void *context, const struct ranking_row *row)
             fputs(columns[i].name, list->out);
     }
     fputc('\n', list->out);
-    return true;
+}
+
+static bool text_visit(void *context, const struct ranking_row *row)
+{
+    struct list_context *list = context;
+    if (list->options->pareto && !pareto_keeps(&list->pareto, row))
+        return true;
+    print_line(list, row);
+    return ++list->shown != list->options->limit;
 }
 
 static int print_list(struct store_reader *reader, const struct ranking_options *options, FILE *out,
@@ -228,14 +255,14 @@ static int print_list(struct store_reader *reader, const struct ranking_options 
     int err;
     if (options->format == RANKING_JSON) {
         json_array(&list.json, NULL);
-        err = store_ranking(reader, options->limit, json_visit, &list, problem);
+        err = store_ranking(reader, 0, json_visit, &list, problem);
         json_end(&list.json);
         if (!err)
             fprintf(out, "%s\n", buf_text(&list.json.out));
         buf_release(&list.json.out);
     } else {
-        text_visit(&list, NULL); /* the names of the columns */
-        err = store_ranking(reader, options->limit, text_visit, &list, problem);
+        print_line(&list, NULL);
+        err = store_ranking(reader, 0, text_visit, &list, problem);
     }
     return err;
 }

@@ -94,7 +94,7 @@ static int take_pair(void *user, const char *section, const char *key, const cha
             return 1;
         if (strlen(section) > WORD_MAX || strlen(key) > WORD_MAX) {
             reading->err = problem_at(reading->problem, ERR_LIMIT, reading->line, 0,
-                                      "the name of a section or key has more than %d bytes", WORD_MAX - 1);
+                                      "the name of a section or key has more than %d bytes", WORD_MAX);
             return 1;
         }
         memcpy(reading->section, section, strlen(section) + 1);

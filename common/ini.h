@@ -11,8 +11,8 @@
 
 enum {
     INI_TEXT_MAX = 1 << 20,  /* bytes of a text */
-    INI_LINE_MAX = 1 << 14,  /* bytes of a line */
     INI_VALUE_MAX = 1 << 16, /* bytes of a value, its continuation lines together */
+    INI_LINE_MAX = 1 << 17,  /* bytes of a line: each value may stand in one, as in a canonical text */
 };
 
 /* Called for each key, in order, with continuation lines joined by "\n"; `line` is that of the key; section

@@ -1,16 +1,23 @@
 #include "common/json.h"
 
+#include "common/text.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void put_string(struct buf *out, const char *text)
 {
+    const char *good = text + text_utf8_prefix(text, strlen(text)); /* up to here */
     buf_put(out, "\"", 1);
     for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
+        if (c == good) { /* a byte of a host name or path that is no UTF-8; no reader of JSON would take it */
+            buf_printf(out, "\\ufffd");
+            good = c + 1 + text_utf8_prefix(c + 1, strlen(c + 1));
+        } else if (*c == '"' || *c == '\\')
             buf_printf(out, "\\%c", *c);
         else if ((unsigned char)*c < 0x20)
             buf_printf(out, "\\u%04x", (unsigned)*c);

@@ -10,7 +10,7 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static struct {
     const char *program;
     enum log_level level;
-} logger = {"actsearch", LOG_INFO};
+} logger = {"actsearch", LEVEL_INFO};
 
 void log_start(const char *program, enum log_level level)
 {

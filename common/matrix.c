@@ -1,6 +1,7 @@
 #include "common/matrix.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,12 @@ void matrix_fix_core(char **argv)
     }
     if (right)
         return;
-    execv("/proc/self/exe", argv);
+    char path[PATH_MAX]; /* the file itself: started by the name of the link, the program would be called "exe" in ps and top */
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length > 0) {
+        path[length] = '\0';
+        execv(path, argv);
+    }
     perror("cannot start again with OPENBLAS_CORETYPE set"); /* no /proc: go on with the library's own choice */
 }
 

@@ -1,5 +1,6 @@
 #include "common/settings.h"
 
+#include "common/ini.h"
 #include "common/json.h"
 #include "common/text.h"
 
@@ -60,6 +61,10 @@ static int set_list(const struct setting *setting, void *field, const char *text
     struct buf normal = {0};
     text_list_put(&list, &normal);
     text_list_release(&list);
+    if (normal.size > INI_VALUE_MAX) { /* it could not be read back */
+        buf_release(&normal);
+        return problem_set(problem, ERR_LIMIT, "the list has more than %d bytes", INI_VALUE_MAX);
+    }
     char *old, *text_copy = xstrdup(buf_text(&normal));
     buf_release(&normal);
     memcpy(&old, field, sizeof old);

@@ -248,3 +248,36 @@ void text_list_put(const struct text_list *list, struct buf *buf)
         buf_printf(buf, "%s%s%s%s", i ? ", " : "", quote, item, quote);
     }
 }
+
+/* Bytes of the character at `text`; 0 where it is none: cut off, overlong, a surrogate, beyond U+10FFFF, or
+ * NUL. */
+static size_t character_size(const unsigned char *text, size_t size)
+{
+    static const uint32_t lowest[] = {0, 1, 0x80, 0x800, 0x10000};
+    unsigned char first = text[0];
+    size_t bytes = first < 0x80   ? 1
+                   : first < 0xc0 ? 0
+                   : first < 0xe0 ? 2
+                   : first < 0xf0 ? 3
+                   : first < 0xf8 ? 4
+                                  : 0;
+    if (bytes == 0 || bytes > size)
+        return 0;
+    uint32_t code = bytes == 1 ? first : first & (0x7fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (text[i] & 0x3f);
+    }
+    if (code < lowest[bytes] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+        return 0;
+    return bytes;
+}
+
+size_t text_utf8_prefix(const char *text, size_t size)
+{
+    size_t at = 0, bytes;
+    while (at < size && (bytes = character_size((const unsigned char *)text + at, size - at)) > 0)
+        at += bytes;
+    return at;
+}

@@ -41,6 +41,9 @@ void text_list_release(struct text_list *list);
 /* The list as text that text_list_parse reads back: items between ", ", quoted where they must be. */
 void text_list_put(const struct text_list *list, struct buf *buf);
 
+/* How many bytes from the start are whole characters of UTF-8 without NUL; `size` where all are. */
+size_t text_utf8_prefix(const char *text, size_t size);
+
 /* Name number `index` of "a|b|c". */
 void text_put_choice(struct buf *buf, const char *names, int index);
 

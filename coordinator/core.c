@@ -200,11 +200,6 @@ struct core_send *core_sends(struct core *core, size_t *ret_count)
     return core->sends;
 }
 
-static void fill_text(char *ret_text, size_t size, const char *text)
-{
-    snprintf(ret_text, size, "%s", text);
-}
-
 void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg)
 {
     ret_msg->type = send->type;
@@ -213,16 +208,17 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         ret_msg->welcome_ = (struct msg_welcome){.version = PROTO_VERSION,
                                                  .heartbeat_ms = core->experiment->queue.heartbeat_ms,
                                                  .lease_ms = core->experiment->queue.lease_ms};
-        fill_text(ret_msg->welcome_.experiment, sizeof ret_msg->welcome_.experiment, core->experiment->name);
-        fill_text(ret_msg->welcome_.data, sizeof ret_msg->welcome_.data, core->experiment->child.data);
+        msg_put_text(ret_msg->welcome_.experiment, sizeof ret_msg->welcome_.experiment,
+                     core->experiment->name);
+        msg_put_text(ret_msg->welcome_.data, sizeof ret_msg->welcome_.data, core->experiment->child.data);
         break;
     case MSG_LEASE: {
         struct msg_lease *lease = &ret_msg->lease_;
         const struct trial_row *trial =
             ledger_trial(&core->ledger, ledger_attempt(&core->ledger, send->attempt)->trial);
         *lease = (struct msg_lease){.attempt = send->attempt, .trial = trial->id, .seed = trial->seed};
-        fill_text(lease->activation, sizeof lease->activation, core_activation(core, trial->id));
-        fill_text(lease->child, sizeof lease->child, core->child_text);
+        msg_put_text(lease->activation, sizeof lease->activation, core_activation(core, trial->id));
+        msg_put_text(lease->child, sizeof lease->child, core->child_text);
         break;
     }
     case MSG_ACK:
@@ -239,7 +235,7 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         break;
     case MSG_BYE:
         ret_msg->bye_ = (struct msg_bye){.finished = send->finished};
-        fill_text(ret_msg->bye_.reason, sizeof ret_msg->bye_.reason, send->reason);
+        msg_put_text(ret_msg->bye_.reason, sizeof ret_msg->bye_.reason, send->reason);
         break;
     default:
         assert(!"a message of the coordinator");

@@ -264,7 +264,7 @@ static void log_events(const struct rows *rows)
         const struct event_row *event = &rows->events.items[i];
         bool plain = strcmp(event->kind, "start") == 0 || strcmp(event->kind, "finish") == 0 ||
                      strcmp(event->kind, "worker") == 0;
-        log_line(plain ? LOG_INFO : LOG_WARNING, "%s", event->text);
+        log_line(plain ? LEVEL_INFO : LEVEL_WARNING, "%s", event->text);
     }
     for (size_t i = 0; i < rows->workers.count; i++) {
         const struct worker_row *row = &rows->workers.items[i];

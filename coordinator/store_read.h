@@ -1,9 +1,15 @@
 /* store_read: read-only access to a results database, safe while a search runs. What `actsearch rank`,
- * `show`, `top` and the status page use. */
+ * `show`, `top` and the status page use.
+ *
+ * Invariants
+ * 1. A reader never changes the database, nor waits for the coordinator, nor makes it wait.
+ * 2. Each call sees one state of the database, as of some commit; the next call may see a later one.
+ */
 #ifndef COORDINATOR_STORE_READ_H
 #define COORDINATOR_STORE_READ_H
 
 #include "common/err.h"
+#include "common/expr/fingerprint.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +17,7 @@
 struct store_reader;
 
 /* ERR_NOT_FOUND (no such file), ERR_CORRUPT (not a database, or not one of ours), ERR_VERSION (made by a
- * newer actsearch). */
+ * newer actsearch), ERR_IO. All problems name the file. */
 int store_reader_open(const char *path, struct store_reader **ret_reader, struct problem *problem);
 void store_reader_close(struct store_reader **reader);
 
@@ -33,23 +39,27 @@ struct ranking_row {
 int store_ranking(struct store_reader *reader, int64_t limit,
                   bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem);
 
+/* The row of the view `progress`. */
 struct progress_row {
-    int64_t proposals, candidates, rejected, duplicates;
+    int64_t proposals, candidates, references, rejected, duplicates;
+    int64_t rejected_by[VERDICTS]; /* the same rejected, by reason */
     int64_t trials, queued, leased, done, diverged, failed;
     int64_t target_candidates; /* search.candidates, references not counted; 0 where there is none */
     int64_t workers;           /* connected now */
     int64_t policy_version;
-    double baseline, entropy;
-    int64_t started_ms; /* Unix time */
+    double baseline, entropy; /* NaN where the search has none */
+    int64_t started_ms;       /* Unix time; 0 before the first start */
     double elapsed_seconds;
-    char finished_because[64]; /* empty while it runs */
-    double best_accuracy;
-    char best_activation[4097];
+    char finished_because[64];  /* empty while it runs */
+    double best_accuracy;       /* NaN while no candidate has a rank */
+    char best_activation[4097]; /* empty then */
 };
 int store_progress(struct store_reader *reader, struct progress_row *ret_row, struct problem *problem);
 
-/* Runs one read-only query and calls visit with each row's texts (NULL for NULL): for `show`, and for the
- * JSON that SQLite makes. */
+/* Runs one read-only query and calls visit with each row's texts (NULL for NULL), until it returns false: for
+ * `show`, and for the JSON that SQLite makes. A real is the shortest text that reads back exactly. Parameters
+ * ?1, ?2, … are bound as texts (NULL: NULL), which SQLite compares with a column as that column's type; write
+ * CAST(?1 AS INTEGER) where there is no column. ERR_INPUT: not one statement, or one that writes. */
 int store_query(struct store_reader *reader, const char *sql, const char *const *parameters,
                 int parameter_count,
                 bool (*visit)(void *, int columns, const char *const *names, const char *const *values),

@@ -40,9 +40,14 @@ struct msg {
 
 const char *msg_type_name(enum msg_type type);
 
+/* Copies a text from outside (a host name, a program's last words) into a field: cut at a whole character where it is too long, '?'
+ * in place of each byte that is no UTF-8. msg_put_text(hello.host, sizeof hello.host, name) */
+void msg_put_text(char *field, size_t field_size, const char *text);
+
 /* Appends the message's bytes. All values must be within the table's bounds (assert). */
 void msg_encode(const struct msg *msg, struct buf *ret_bytes);
-/* ERR_INPUT, ERR_LIMIT: what is wrong and at which byte. *ret_msg is untouched then. */
+/* ERR_INPUT, ERR_LIMIT: "byte N: " and what is wrong. *ret_msg is untouched then. The keys may come in any order. What stands behind
+ * a text's NUL and an array's count is not defined. */
 int msg_decode(const void *bytes, size_t size, struct msg *ret_msg, struct problem *problem);
 
 #endif

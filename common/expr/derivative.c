@@ -92,13 +92,15 @@ static int chain(struct builder *builder, int part, int inner)
     return simplified(builder, OP_MUL, part, inner, 0);
 }
 
-/* left + right, a difference where right is negated: the same value. */
+/* left + right, a difference where right is negated or a negative number: the same value. */
 static int sum(struct builder *builder, int left, int right)
 {
     if (left == NO_SLOPE)
         return right;
     if (builder->nodes[right].op == OP_NEG)
         return simplified(builder, OP_SUB, left, builder->nodes[right].operand[0], 0);
+    if (builder->nodes[right].op == OP_NUMBER && signbit(builder->nodes[right].value))
+        return simplified(builder, OP_SUB, left, builder_number(builder, -builder->nodes[right].value), 0);
     return simplified(builder, OP_ADD, left, right, 0);
 }
 

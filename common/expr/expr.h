@@ -85,5 +85,7 @@ struct expr_known {
 };
 extern const struct expr_known expr_known[];
 extern const int expr_known_count;
+/* NULL where no function has that name. */
+const struct expr_known *expr_known_find(const char *name);
 
 #endif

@@ -1,5 +1,7 @@
 #include "common/expr/expr.h"
 
+#include <string.h>
+
 /* Formulas keep their value and slope where the textbook form would cancel or overflow: ELU's exp sees no
  * positive x. */
 const struct expr_known expr_known[] = {
@@ -36,3 +38,11 @@ const struct expr_known expr_known[] = {
 };
 
 const int expr_known_count = sizeof expr_known / sizeof *expr_known;
+
+const struct expr_known *expr_known_find(const char *name)
+{
+    for (int i = 0; i < expr_known_count; i++)
+        if (strcmp(expr_known[i].name, name) == 0)
+            return &expr_known[i];
+    return NULL;
+}

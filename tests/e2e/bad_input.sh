@@ -68,7 +68,7 @@ refused a_database_of_a_newer_version 1 actsearch rank newer.db -- 'newer\.db' '
 with endless search.candidates 100000
 start first.log actsearchd endless.ini --db first.db --bind tcp://127.0.0.1:0
 coordinator=$!
-port() { ss -ltnpH | grep "pid=$1," | grep -oE '127\.0\.0\.1:[0-9]+' | head -n 1; }
+port() { ss -ltnpH | grep "pid=$1," | grep -oE '127\.0\.0\.1:[0-9]+' | head -n 1 | grep .; }
 await 20 port "$coordinator" || fail the_coordinator_listens 'it does not' first.log
 address=$(port "$coordinator")
 refused a_port_in_use 1 actsearchd small.ini --db second.db --bind "tcp://$address" -- "$address" 'in use'

@@ -38,6 +38,16 @@ UNUSED static void close_bench(struct bench *bench)
     rows_release(&bench->disk);
 }
 
+/* What the shell does with it: msg_encode asserts that it is within the bounds. */
+UNUSED static void encode(const struct bench *bench, const struct core_send *send)
+{
+    static struct msg msg;
+    struct buf bytes = {0};
+    core_message(bench->core, send, &msg);
+    msg_encode(&msg, &bytes);
+    buf_release(&bytes);
+}
+
 /* One turn as the shell makes it; what is in `unsent` (a type) cannot be handed over. */
 UNUSED static void turn_but(struct bench *bench, enum msg_type unsent)
 {
@@ -49,6 +59,7 @@ UNUSED static void turn_but(struct bench *bench, enum msg_type unsent)
     for (size_t i = 0; i < count; i++) {
         bench->sends[i] = sends[i];
         bench->sends[i].reason = rows_keep(&bench->disk, sends[i].reason);
+        encode(bench, &sends[i]);
         sends[i].unsent = sends[i].type == unsent;
     }
     bench->send_count = count;

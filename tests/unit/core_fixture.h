@@ -226,6 +226,7 @@ UNUSED static struct rows disk_new(const struct experiment *experiment)
                                                .numerics = NUMERICS,
                                                .trainer = "",
                                                .data_hash = "",
+                                               .target_candidates = experiment->search.candidates,
                                                .finished_because = ""};
     disk_commit(&disk, &first);
     free(text);
@@ -246,10 +247,9 @@ UNUSED static struct rows disk_read(const struct rows *disk)
     return copy;
 }
 
-UNUSED static struct core *core_on(const struct experiment *experiment, const struct space *space,
-                                   const struct rows *disk, int64_t now_ms)
+UNUSED static struct core *core_from(const struct experiment *experiment, const struct space *space,
+                                     struct rows restored, int64_t now_ms)
 {
-    struct rows restored = disk_read(disk);
     struct core *core = NULL;
     struct problem problem = {0};
     int err = core_new(experiment, space, &restored, now_ms, &core, &problem);
@@ -257,6 +257,12 @@ UNUSED static struct core *core_on(const struct experiment *experiment, const st
         fprintf(stderr, "%s\n", problem.text);
     assert(err == 0);
     return core;
+}
+
+UNUSED static struct core *core_on(const struct experiment *experiment, const struct space *space,
+                                   const struct rows *disk, int64_t now_ms)
+{
+    return core_from(experiment, space, disk_read(disk), now_ms);
 }
 
 /* ---- a training that takes no time

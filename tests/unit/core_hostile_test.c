@@ -95,8 +95,30 @@ static void peers_that_say_anything_break_no_invariant(void **state)
     }
 }
 
+/* A refusal quotes the trainer's name, cut off wherever it is too long. */
+static void a_name_in_any_script_is_quoted_in_whole_characters(void **state)
+{
+    (void)state;
+    for (size_t start = 0; start < 4; start++) {
+        struct bench bench;
+        open_bench(&bench, few);
+        join(&bench, 9, "first", 1); /* pins the trainer */
+        struct msg hello = hello_of("second", 1);
+        memset(hello.hello_.trainer, 'a', start);
+        for (size_t at = start; at + 4 < sizeof hello.hello_.trainer; at += 4)
+            memcpy(hello.hello_.trainer + at, "\xf0\x9f\x99\x82", 5);
+        say(&bench, 8, hello);
+        turn(&bench);
+        assert_non_null(sent(&bench, 8, MSG_BYE, 0));
+        close_bench(&bench);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(peers_that_say_anything_break_no_invariant)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peers_that_say_anything_break_no_invariant),
+        cmocka_unit_test(a_name_in_any_script_is_quoted_in_whole_characters),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

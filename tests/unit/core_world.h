@@ -42,12 +42,21 @@ struct flying {
     struct msg *msg;
 };
 
+/* A real disk behind the made-up one. */
+struct second_disk {
+    void (*commit)(struct second_disk *disk, const struct rows *changes);
+    /* The coordinator was killed: opens the disk anew and returns what is restored from it. `expected` is
+     * what was committed. */
+    struct rows (*reopen)(struct second_disk *disk, const struct rows *expected);
+};
+
 struct world {
     struct experiment *experiment;
     struct space *space;
     struct rng rng;
     struct weather weather;
     struct rows disk;
+    struct second_disk *second_disk; /* or NULL */
     struct core *core;
     struct worker_model workers[MAX_WORKERS];
     int worker_count;
@@ -234,7 +243,13 @@ static void restart(struct world *world)
 {
     core_destroy(&world->core);
     world->now_ms += (int64_t)rng_below(&world->rng, 20000);
-    world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
+    struct rows restored = disk_read(&world->disk);
+    if (world->second_disk) {
+        struct rows expected = restored;
+        restored = world->second_disk->reopen(world->second_disk, &expected);
+        rows_release(&expected);
+    }
+    world->core = core_from(world->experiment, world->space, restored, world->now_ms);
     world->restarts++;
 }
 
@@ -256,7 +271,10 @@ static void coordinator_acts(struct world *world)
         restart(world);
         return;
     }
-    disk_commit(&world->disk, core_rows(world->core));
+    const struct rows *changes = core_rows(world->core);
+    disk_commit(&world->disk, changes);
+    if (world->second_disk && !rows_empty(changes))
+        world->second_disk->commit(world->second_disk, changes);
     if (happens(world, world->weather.coordinator_crash)) {
         restart(world);
         return;
@@ -296,10 +314,11 @@ static void deliver_to_workers(struct world *world)
 }
 
 /* Runs a search to its end in that weather and returns what is on its disk. */
-static struct rows run_world(const char *const *settings, uint64_t seed, struct weather weather,
-                             int worker_count, int *restarts, int *crashes)
+static struct rows run_world_on(struct second_disk *second_disk, const char *const *settings, uint64_t seed,
+                                struct weather weather, int worker_count, int *restarts, int *crashes)
 {
     struct world *world = xcalloc(1, sizeof *world);
+    world->second_disk = second_disk;
     world->experiment = experiment_with(settings);
     world->space = space_with(world->experiment);
     world->rng = rng_seed(seed, "world", 0);
@@ -330,6 +349,12 @@ static struct rows run_world(const char *const *settings, uint64_t seed, struct 
     struct rows disk = world->disk;
     free(world);
     return disk;
+}
+
+UNUSED static struct rows run_world(const char *const *settings, uint64_t seed, struct weather weather,
+                                    int worker_count, int *restarts, int *crashes)
+{
+    return run_world_on(NULL, settings, seed, weather, worker_count, restarts, crashes);
 }
 
 /* Nothing lost, nothing counted twice, nothing unexpected. */

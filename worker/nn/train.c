@@ -33,10 +33,8 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int job_check(const struct train_job *job, struct problem *problem)
+int train_check(const struct child *child, const struct data *data, struct problem *problem)
 {
-    const struct child *child = job->child;
-    const struct data *data = job->data;
     if (child->validation >= data->train.count)
         return problem_set(problem, ERR_INPUT,
                            "child.validation = %lld, but '%s' has only %u training records",
@@ -52,9 +50,15 @@ static int job_check(const struct train_job *job, struct problem *problem)
         return problem_set(problem, ERR_INPUT,
                            "'%s' has %d channels and %d classes; at most %d and %d are supported",
                            child->data, data->channels, data->classes, BATCH_MAX_CHANNELS, LOSS_MAX_CLASSES);
-    if (job->test && data->test.count == 0)
-        return problem_set(problem, ERR_INPUT, "'%s' has no test records", child->data);
     return 0;
+}
+
+static int job_check(const struct train_job *job, struct problem *problem)
+{
+    int err = train_check(job->child, job->data, problem);
+    if (!err && job->test && job->data->test.count == 0)
+        err = problem_set(problem, ERR_INPUT, "'%s' has no test records", job->child->data);
+    return err;
 }
 
 static int trial_start(const struct train_job *job, struct trial *ret_trial, struct problem *problem)

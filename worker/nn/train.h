@@ -54,6 +54,9 @@ int train_run(const struct train_job *job, train_report *report, void *context, 
 /* Whether `model` is known: 0, or ERR_INPUT with the list and the nearest. */
 int train_model_check(const char *model, struct problem *problem);
 
+/* Whether the data have enough records, channels and classes for a training with these settings: 0, or ERR_INPUT. */
+int train_check(const struct child *child, const struct data *data, struct problem *problem);
+
 /* Layers, shapes and parameter counts of the model on that data as text for people. malloc'd. */
 int train_describe(const char *model, const struct data *data, const struct expr *activation, char **ret_text,
                    struct problem *problem);

@@ -1,0 +1,104 @@
+#include "cli/monitor.h"
+
+#include <math.h>
+
+void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
+{
+    *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
+    if (experiment->search.candidates > 0)
+        monitor->trials =
+            ((double)experiment->search.candidates + references) * (double)experiment->child.seeds;
+    struct space *space = NULL;
+    struct problem unlikely; /* experiment_parse has made this space before */
+    if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE &&
+        space_new(&experiment->space, &space, &unlikely) == 0)
+        space_strings(space, &(bool){false}, &monitor->proposals);
+    space_destroy(&space);
+    if (experiment->search.proposals > 0 &&
+        (monitor->proposals == 0 || (double)experiment->search.proposals < monitor->proposals))
+        monitor->proposals = (double)experiment->search.proposals;
+}
+
+static int64_t closed_trials(const struct progress_row *row)
+{
+    return row->done + row->diverged + row->failed;
+}
+
+/* The search ends at what comes first: so many candidates, or so many proposals. */
+double monitor_fraction(const struct monitor *monitor, const struct progress_row *row)
+{
+    double by_trials = NAN, by_proposals = NAN;
+    if (monitor->trials > 0)
+        by_trials = (double)closed_trials(row) / monitor->trials;
+    if (monitor->proposals > 0) {
+        /* Proposals whose trials are open are not done yet. */
+        double open = (double)(row->trials - closed_trials(row));
+        by_proposals = fmax((double)row->proposals - open, 0) / monitor->proposals;
+    }
+    return fmin(fmax(by_trials, by_proposals), 1);
+}
+
+void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
+                    struct buf *ret_text)
+{
+    const int64_t closed = closed_trials(row);
+    if (!monitor->begun) {
+        monitor->begun = true;
+        monitor->first_closed = closed;
+        monitor->first_ms = now_ms;
+    }
+    buf_printf(ret_text, "%lld", (long long)row->candidates);
+    if (row->target_candidates > 0)
+        buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
+    buf_printf(ret_text, " candidates");
+    const double hours = (double)(now_ms - monitor->first_ms) / 3600000;
+    if (closed > monitor->first_closed && hours > 0)
+        buf_printf(ret_text, ", %.0f trials/h", (double)(closed - monitor->first_closed) / hours);
+    if (monitor->rl)
+        buf_printf(ret_text, ", %lld update%s", (long long)row->policy_version,
+                   row->policy_version == 1 ? "" : "s");
+    if (row->failed)
+        buf_printf(ret_text, ", %lld failed", (long long)row->failed);
+    if (row->best_activation[0])
+        buf_printf(ret_text, ", best %.2f %% %s", 100 * row->best_accuracy, row->best_activation);
+}
+
+void monitor_duration(double seconds, struct buf *ret_text)
+{
+    const long long whole = (long long)(seconds + 0.5);
+    if (whole < 60)
+        buf_printf(ret_text, "%lld s", whole);
+    else if (whole < 3600)
+        buf_printf(ret_text, "%lld min %02lld s", whole / 60, whole % 60);
+    else
+        buf_printf(ret_text, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
+}
+
+/* " (constant 3, not finite 7)" */
+static void put_reasons(const struct progress_row *row, struct buf *ret_text)
+{
+    const char *before = " (";
+    for (int v = 0; v < VERDICTS; v++) {
+        if (row->rejected_by[v] == 0)
+            continue;
+        buf_printf(ret_text, "%s%s %lld", before, verdict_text((enum verdict)v),
+                   (long long)row->rejected_by[v]);
+        before = ", ";
+    }
+    if (row->rejected)
+        buf_printf(ret_text, ")");
+}
+
+void monitor_finished(const struct monitor *monitor, const struct progress_row *row, struct buf *ret_text)
+{
+    buf_printf(ret_text, "Finished: %s, after ", row->finished_because);
+    monitor_duration(row->elapsed_seconds, ret_text);
+    buf_printf(ret_text, ".\n%lld proposals: %lld candidates, %lld duplicates, %lld rejected",
+               (long long)row->proposals, (long long)row->candidates, (long long)row->duplicates,
+               (long long)row->rejected);
+    put_reasons(row, ret_text);
+    buf_printf(ret_text, ".\n%lld trials: %lld done, %lld diverged, %lld failed.\n", (long long)row->trials,
+               (long long)row->done, (long long)row->diverged, (long long)row->failed);
+    if (monitor->rl)
+        buf_printf(ret_text, "%lld PPO updates.\n", (long long)row->policy_version);
+}

@@ -1,0 +1,497 @@
+/* actsearch run: a whole search on this machine: a coordinator and its workers, until the experiment is done.
+ */
+#include "cli/answer.h"
+#include "cli/commands.h"
+#include "cli/monitor.h"
+#include "cli/options.h"
+#include "cli/process.h"
+#include "cli/progress.h"
+#include "cli/ranking.h"
+#include "cli/retrain.h"
+#include "cli/runtime.h"
+#include "cli/team.h"
+#include "common/experiment.h"
+#include "worker/nn/train.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    OPTION_DB = OPTION_OWN,
+    OPTION_WORKERS,
+    WORKERS_MAX = 1024,
+    TURN_MS = 100, /* how often the children are looked after */
+    LOOK_MS = 500, /* how often the database is read */
+    ROWS_SHOWN = 20,
+    LOG_LINES = 20, /* of the log, when something went wrong */
+    LOG_BYTES = 16384,
+    LONGER = 10, /* times the steps, for the command that trains the best for longer */
+};
+
+struct arguments {
+    const char *path, *database, *cache;
+    struct option_list overrides;
+    int workers;
+    bool quiet, verbose;
+};
+
+static const struct argp_option options[] = {
+    {"db", OPTION_DB, "DB", 0, "The results database (default: FILE.db in the current folder)", 0},
+    {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
+    {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
+    OPTION_ROW_CACHE,
+    {"quiet", 'q', 0, 0, "No progress, only the list", 0},
+    {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_DB:
+        arguments->database = value;
+        return 0;
+    case OPTION_WORKERS:
+        arguments->workers = (int)option_int(state, "--workers", value, 1, WORKERS_MAX);
+        return 0;
+    case OPTION_SET:
+        option_list_add(&arguments->overrides, value);
+        return 0;
+    case OPTION_CACHE:
+        arguments->cache = value;
+        return 0;
+    case 'q':
+        arguments->quiet = true;
+        return 0;
+    case 'v':
+        arguments->verbose = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->path)
+            argp_error(state, "one experiment file at a time: '%s' is a second one", value);
+        arguments->path = value;
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->path)
+            argp_error(state, "expected an experiment file, FILE.ini");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "FILE.ini",
+    .doc = "Runs the experiment of FILE.ini on this machine, until it is done: starts a coordinator and "
+           "workers, shows how far it is, "
+           "and ends with the ranked list.\v"
+           "Ctrl-C stops it in order, and the same command goes on where it was; on a finished database it "
+           "shows the list. What the "
+           "coordinator and the workers have to say is in DB.log.",
+};
+
+/* ---- one run ------------------------------------------------------------------------------------------- */
+
+struct run {
+    const struct arguments *arguments;
+    char *command; /* the command line, to be typed again */
+    struct experiment *experiment;
+    char *database, *database_word; /* as a path; as a shell reads it */
+    char *log_path;
+    int log_fd;
+    int64_t log_start; /* where this run's part of the log begins */
+    struct runtime runtime;
+    struct monitor monitor;
+    struct progress *progress;   /* NULL with -q */
+    struct store_reader *reader; /* NULL until the database can be read */
+};
+
+/* Requests to stop, counted by the handler of SIGINT, SIGTERM and SIGHUP. A handler has nowhere else to put
+ * it, and the signal may arrive in a thread of a library, where a signal that is only blocked in ours would
+ * kill the program. */
+static volatile sig_atomic_t stop_requests;
+
+static void count_request(int signal_number)
+{
+    (void)signal_number;
+    stop_requests = stop_requests + 1;
+}
+
+static void take_signals(void)
+{
+    struct sigaction action = {.sa_handler = count_request, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void pause_ms(int64_t ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static int cores_available(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* "actsearch run …" as it was typed. */
+static char *command_text(int argc, char **argv)
+{
+    struct buf text = {0};
+    buf_printf(&text, "%s", argv[0]);
+    for (int i = 1; i < argc; i++)
+        shell_word(&text, argv[i]);
+    return (char *)text.data;
+}
+
+/* A line on the terminal that does not disturb the bar. */
+static void say(void *context, const char *text)
+{
+    const struct run *run = context;
+    if (run->progress)
+        progress_hide(run->progress);
+    fprintf(stderr, "actsearch run: %s\n", text);
+}
+
+/* ---- before anything is started ------------------------------------------------------------------------ */
+
+static int check_child(const struct run *run, struct problem *problem)
+{
+    struct data *data = NULL;
+    char *cache = data_cache_dir(run->arguments->cache);
+    int err = train_model_check(run->experiment->child.model, problem);
+    if (err)
+        problem_prefix(problem, "%.200s: child.model", run->arguments->path);
+    if (!err && (err = data_open(cache, run->experiment->child.data, &data, problem)) != 0)
+        problem_prefix(problem, "%.200s: child.data", run->arguments->path);
+    if (!err && (err = train_check(&run->experiment->child, data, problem)) != 0)
+        problem_prefix(problem, "%.200s", run->arguments->path);
+    data_close(&data);
+    free(cache);
+    return err;
+}
+
+static int open_log(struct run *run, struct problem *problem)
+{
+    run->log_fd = open(run->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (run->log_fd < 0)
+        return problem_set(problem, ERR_IO, "%.200s: %s", run->log_path, strerror(errno));
+    run->log_start = lseek(run->log_fd, 0, SEEK_END);
+    return 0;
+}
+
+/* Whether the database holds this very experiment, finished. Where it cannot be read the coordinator will say
+ * why. */
+static bool is_finished(struct run *run)
+{
+    struct problem unreadable;
+    struct answer stored = {0};
+    bool finished = false;
+    if (store_reader_open(run->database, &run->reader, &unreadable) != 0)
+        return false;
+    if (answer_query(run->reader, "SELECT text, finished_because FROM experiment", NULL, &stored,
+                     &unreadable) == 0 &&
+        stored.rows) {
+        char *text = experiment_text(run->experiment);
+        finished = strcmp(answer_text(&stored, 0, "text"), text) == 0 &&
+                   answer_text(&stored, 0, "finished_because")[0];
+        free(text);
+    }
+    answer_release(&stored);
+    if (!finished)
+        store_reader_close(&run->reader);
+    return finished;
+}
+
+/* ---- while it runs ------------------------------------------------------------------------------------- */
+
+/* Shows how far it is. The database may not be there yet, or not be readable for a moment. */
+static void look(struct run *run)
+{
+    struct progress_row row;
+    struct problem later;
+    if (!run->progress)
+        return;
+    if (!run->reader && store_reader_open(run->database, &run->reader, &later) != 0) {
+        progress_show(run->progress, NAN, "starting");
+        return;
+    }
+    if (store_progress(run->reader, &row, &later) != 0)
+        return;
+    struct buf detail = {0};
+    monitor_detail(&run->monitor, &row, now_ms(), &detail);
+    progress_show(run->progress, monitor_fraction(&run->monitor, &row), buf_text(&detail));
+    buf_release(&detail);
+}
+
+/* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
+enum { FIXED_ARGUMENTS = 10 };
+
+static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
+{
+    const struct arguments *arguments = run->arguments;
+    char *program = NULL;
+    int err = program_find("actsearchd", &program, problem);
+    if (err)
+        return err;
+    const char **argv = xcalloc((size_t)arguments->overrides.count * 2 + FIXED_ARGUMENTS, sizeof *argv);
+    int count = 0;
+    argv[count++] = program;
+    argv[count++] = arguments->path;
+    argv[count++] = "--db";
+    argv[count++] = run->database;
+    argv[count++] = "--bind";
+    argv[count++] = run->runtime.endpoint;
+    for (int i = 0; i < arguments->overrides.count; i++) {
+        argv[count++] = "--set";
+        argv[count++] = arguments->overrides.items[i];
+    }
+    if (arguments->verbose)
+        argv[count++] = "-v";
+    *ret_argv = (char **)argv;
+    return 0;
+}
+
+static int worker_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
+{
+    char *program = NULL;
+    int err = program_find("actsearch-worker", &program, problem);
+    if (err)
+        return err;
+    const char **argv = xcalloc(FIXED_ARGUMENTS, sizeof *argv);
+    int count = 0;
+    argv[count++] = program;
+    argv[count++] = run->runtime.endpoint;
+    argv[count++] = "--slots";
+    argv[count++] = "1";
+    if (run->arguments->cache) {
+        argv[count++] = "--cache";
+        argv[count++] = run->arguments->cache;
+    }
+    if (run->arguments->verbose)
+        argv[count++] = "-v";
+    *ret_argv = (char **)argv;
+    return 0;
+}
+
+static void arguments_release(char ***argv)
+{
+    if (*argv)
+        free((*argv)[0]);
+    free(*argv);
+    *argv = NULL;
+}
+
+/* Until the search is finished, fails, or is asked to stop; then nobody is left. */
+static enum team_state work(struct run *run, const struct team_settings *settings, struct problem *problem)
+{
+    struct team *team = team_new(settings);
+    enum team_state state = TEAM_RUNS;
+    int64_t looked_ms = 0;
+    while (state == TEAM_RUNS && stop_requests == 0) {
+        state = team_tend(team, now_ms(), problem);
+        if (now_ms() - looked_ms >= LOOK_MS) {
+            look(run);
+            looked_ms = now_ms();
+        }
+        pause_ms(TURN_MS);
+    }
+    if (state == TEAM_RUNS)
+        say(run, "stopping: the workers hand back what they train (Ctrl-C again: at once)");
+    while (!team_stop(team, now_ms(), stop_requests > 1))
+        pause_ms(TURN_MS / 2);
+    team_destroy(&team);
+    return state;
+}
+
+/* ---- when it is over ----------------------------------------------------------------------------------- */
+
+/* The last lines that were logged since we started. */
+static void print_log_end(const struct run *run)
+{
+    char text[LOG_BYTES + 1];
+    int fd = open(run->log_path, O_RDONLY | O_CLOEXEC);
+    off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    off_t from = end - LOG_BYTES > run->log_start ? end - LOG_BYTES : run->log_start;
+    ssize_t size = fd < 0 ? 0 : pread(fd, text, LOG_BYTES, from);
+    if (fd >= 0)
+        close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    const char *start = text + strlen(text);
+    for (int lines = 0; start > text; start--)
+        if (start[-1] == '\n' && start[0] && ++lines == LOG_LINES)
+            break;
+    for (const char *line = start; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n'))
+        fprintf(stderr, "  %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
+static void print_what_next(const struct run *run, const struct progress_row *row)
+{
+    const char *db = run->database_word;
+    struct buf best = {0}, train = {0};
+    char seed[32];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)trial_seed(run->experiment->seed, 0));
+    printf("\nWhat to do next:\n");
+    if (row->best_activation[0]) {
+        shell_word(&best, row->best_activation);
+        retrain_command(&run->experiment->child, row->best_activation, LONGER * run->experiment->child.steps,
+                        seed, &train);
+        printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
+               buf_text(&best));
+    }
+    printf("  actsearch rank%s -n 0\n      the whole list; --csv, --json for programs, --pareto for what is "
+           "good and cheap\n",
+           db);
+    printf("  sqlite3%s 'select * from ranking'\n      the same in SQL\n", db);
+    if (train.size)
+        printf("  %s\n      the best one, trained %d times as long\n", buf_text(&train), LONGER);
+    buf_release(&best);
+    buf_release(&train);
+}
+
+static int print_results(struct run *run, struct problem *problem)
+{
+    const struct ranking_options list = {.limit = ROWS_SHOWN, .format = RANKING_TABLE};
+    struct progress_row row;
+    struct buf text = {0};
+    int err = run->reader ? 0 : store_reader_open(run->database, &run->reader, problem);
+    if (!err)
+        err = store_progress(run->reader, &row, problem);
+    if (!err) {
+        monitor_finished(&run->monitor, &row, &text);
+        printf("%s\n", buf_text(&text));
+        err = ranking_print(run->reader, &list, stdout, problem);
+    }
+    if (!err)
+        print_what_next(run, &row);
+    buf_release(&text);
+    return err;
+}
+
+static void say_stopped(struct run *run)
+{
+    struct progress_row row;
+    struct problem unreadable;
+    char done[96] = "";
+    if ((run->reader || store_reader_open(run->database, &run->reader, &unreadable) == 0) &&
+        store_progress(run->reader, &row, &unreadable) == 0)
+        snprintf(done, sizeof done, " after %lld trials", (long long)(row.done + row.diverged + row.failed));
+    fprintf(stderr, "actsearch run: stopped%s; nothing is lost, and the same command goes on:\n  %s\n", done,
+            run->command);
+}
+
+/* ---- the command --------------------------------------------------------------------------------------- */
+
+/* Starts it all. 0 when the search is finished, ERR_STOPPED when it was asked to stop. */
+static int start_and_work(struct run *run, struct problem *problem)
+{
+    char **coordinator = NULL, **worker = NULL;
+    char *socket_path = NULL;
+    int err = runtime_make(&run->runtime, problem);
+    if (!err)
+        err = coordinator_arguments(run, &coordinator, problem);
+    if (!err)
+        err = worker_arguments(run, &worker, problem);
+    if (!err)
+        err = open_log(run, problem);
+    if (!err) {
+        const int workers = run->arguments->workers ? run->arguments->workers : cores_available();
+        socket_path = xasprintf("%s", strchr(run->runtime.endpoint, '/') + 2);
+        const struct team_settings settings = {coordinator, worker, socket_path, workers,
+                                               run->log_fd, say,    run};
+        if (run->progress)
+            fprintf(stderr,
+                    "actsearch run: %d worker%s; results in %s, log in %s; Ctrl-C stops, the same command "
+                    "goes on\n",
+                    workers, workers == 1 ? "" : "s", run->database, run->log_path);
+        take_signals();
+        const enum team_state state = work(run, &settings, problem);
+        progress_destroy(&run->progress);
+        if (state == TEAM_FAILED) {
+            fprintf(stderr, "actsearch run: %s; the end of %s:\n", problem->text, run->log_path);
+            print_log_end(run);
+            problem_set(problem, ERR_IO, "the search did not go on; nothing that was finished is lost");
+            err = ERR_IO;
+        } else if (state == TEAM_RUNS) {
+            say_stopped(run);
+            err = ERR_STOPPED;
+        }
+    }
+    arguments_release(&coordinator);
+    arguments_release(&worker);
+    free(socket_path);
+    return err;
+}
+
+static int run_experiment(struct run *run, struct problem *problem)
+{
+    struct expr **references = NULL;
+    int reference_count = 0;
+    int err = experiment_references(run->experiment, &references, &reference_count, problem);
+    if (err)
+        return err;
+    for (int i = 0; i < reference_count; i++)
+        expr_destroy(&references[i]);
+    free(references);
+    monitor_start(&run->monitor, run->experiment, reference_count);
+    if (!is_finished(run)) {
+        err = check_child(run, problem);
+        if (!err)
+            err = start_and_work(run, problem);
+    }
+    return err ? err : print_results(run, problem);
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct run run = {.arguments = &arguments, .command = command_text(argc, argv), .log_fd = -1};
+    struct problem problem;
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    int err = experiment_load(arguments.path, arguments.overrides.items, arguments.overrides.count,
+                              &run.experiment, &problem);
+    if (!err) {
+        struct buf word = {0};
+        run.database = arguments.database ? xstrdup(arguments.database) : experiment_database(arguments.path);
+        run.log_path = xasprintf("%s.log", run.database);
+        shell_word(&word, run.database);
+        run.database_word = (char *)word.data;
+        run.progress = arguments.quiet ? NULL : progress_new(stderr);
+        err = run_experiment(&run, &problem);
+    }
+    progress_destroy(&run.progress);
+    store_reader_close(&run.reader);
+    runtime_remove(&run.runtime);
+    experiment_destroy(&run.experiment);
+    if (run.log_fd >= 0)
+        close(run.log_fd);
+    free(run.database);
+    free(run.database_word);
+    free(run.log_path);
+    free(run.command);
+    option_list_release(&arguments.overrides);
+    if (err && err != ERR_STOPPED)
+        print_problem(argv[0], NULL, &problem);
+    return err ? STATUS_FAILED : STATUS_DONE;
+}

@@ -1,0 +1,251 @@
+/* actsearchd: reads the command line, the experiment and the database, and runs the server until the
+ * experiment is done.
+ *
+ * All refusals come first: nothing is written before the address is bound and the database fits (store.h). */
+#include "common/log.h"
+#include "common/matrix.h"
+#include "common/version.h"
+#include "coordinator/resume.h"
+#include "coordinator/server.h"
+#include "coordinator/store.h"
+#include "proto/endpoint.h"
+
+#include <argp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+/* ---- the command line ---------------------------------------------------------------------------------- */
+
+enum { OPTION_BIND = 0x100, OPTION_DB, OPTION_INSECURE, OPTION_LOG_LEVEL, OPTION_SET };
+
+struct arguments {
+    const char *file;
+    const char *database; /* NULL: named after the file */
+    const char *bind;
+    bool insecure;
+    bool level_given;
+    enum log_level level;
+    const char **overrides;
+    int override_count;
+};
+
+static const struct argp_option options[] = {
+    {"bind", OPTION_BIND, "ENDPOINT", 0,
+     "Where workers connect: tcp://ADDRESS:PORT or ipc://PATH (default tcp://127.0.0.1:5570)", 0},
+    {"db", OPTION_DB, "DB", 0, "The results database (default: FILE.db in the current folder)", 0},
+    {"insecure", OPTION_INSECURE, 0, 0,
+     "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
+    {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
+    {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
+     0},
+    {"verbose", 'v', 0, 0, "The same as --log-level debug", 0},
+    {0},
+};
+
+static const char documentation[] =
+    "The coordinator of a search for activation functions: proposes them, leases their trainings to workers, "
+    "and "
+    "stores every result in a SQLite database.\v"
+    "It runs until the experiment is done. Stopped or killed at any moment, the same command goes on where "
+    "it "
+    "was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
+    "search.candidates or search.proposals.\n\n"
+    "Exit status: 0 when the experiment is done, 1 when it is not (refused, failed, or stopped by SIGINT or "
+    "SIGTERM), 2 for a wrong command line.";
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_BIND:
+        arguments->bind = value;
+        return 0;
+    case OPTION_DB:
+        arguments->database = value;
+        return 0;
+    case OPTION_INSECURE:
+        arguments->insecure = true;
+        return 0;
+    case OPTION_SET:
+        arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
+        return 0;
+    case OPTION_LOG_LEVEL:
+        if (!log_level_parse(value, &arguments->level))
+            argp_error(state, "--log-level: '%s' is none of error, warning, info, debug", value);
+        arguments->level_given = true;
+        return 0;
+    case 'v':
+        arguments->level = LEVEL_DEBUG;
+        arguments->level_given = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->file)
+            argp_error(state, "one experiment file at a time: '%s' is a second one", value);
+        arguments->file = value;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "expected an experiment file");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options, .parser = parse_option, .args_doc = "FILE.ini", .doc = documentation};
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+    (void)state;
+    fprintf(stream, "actsearchd %s\n", ACTSEARCH_VERSION);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------- */
+
+/* All that a run holds, so that it is given back in one place. */
+struct run {
+    struct experiment *experiment;
+    struct space *space;
+    char *database;
+    struct store *store;
+    struct rows restored;
+    struct server *server;
+    struct core *core;
+};
+
+static void run_release(struct run *run)
+{
+    core_destroy(&run->core);
+    server_destroy(&run->server);
+    rows_release(&run->restored);
+    store_close(&run->store);
+    free(run->database);
+    space_destroy(&run->space);
+    experiment_destroy(&run->experiment);
+}
+
+static int read_experiment(const struct arguments *arguments, struct run *run, struct problem *problem)
+{
+    int err = experiment_load(arguments->file, arguments->overrides, arguments->override_count,
+                              &run->experiment, problem);
+    if (!err && (err = space_new(&run->experiment->space, &run->space, problem)) != 0)
+        problem_prefix(problem, "%s", arguments->file);
+    if (!err)
+        log_start("actsearchd", arguments->level_given ? arguments->level : run->experiment->log_level);
+    return err;
+}
+
+/* What the database says so far, and whether it may go on with this experiment. *ret_finished: it has come to
+ * its end, and nothing has been added since. */
+static int read_database(const struct arguments *arguments, struct run *run, bool *ret_finished,
+                         struct problem *problem)
+{
+    run->database = arguments->database ? xstrdup(arguments->database) : experiment_database(arguments->file);
+    int err = store_open(run->database, run->experiment, &run->store, problem);
+    if (!err)
+        err = store_restore(run->store, &run->restored, problem);
+    bool grown = false;
+    if (!err && (err = resume_check(&run->restored.experiment, run->experiment, &grown, problem)) != 0)
+        problem_prefix(problem, "%s", store_path(run->store));
+    if (!err)
+        *ret_finished = run->restored.experiment.finished_because[0] != '\0' && !grown;
+    return err;
+}
+
+static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
+{
+    int err = server_new(arguments->bind, arguments->insecure, &run->server, problem);
+    if (!err)
+        err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
+                       problem);
+    if (err == ERR_CORRUPT)
+        problem_prefix(problem, "%s", store_path(run->store));
+    return err;
+}
+
+/* How a worker is started, for pasting: an address that stands for all of this machine's becomes its name. */
+static void log_worker_command(const char *endpoint)
+{
+    static const char *const all[] = {"tcp://0.0.0.0:", "tcp://[::]:"};
+    char host[HOST_NAME_MAX + 1] = "";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strncmp(endpoint, all[i], strlen(all[i])) == 0 && gethostname(host, sizeof host - 1) == 0 &&
+            host[0] != '\0') {
+            log_info("start workers with:  actsearch-worker tcp://%s:%s --insecure", host,
+                     endpoint + strlen(all[i]));
+            return;
+        }
+    log_info("start workers with:  actsearch-worker %s%s", endpoint,
+             endpoint_is_local(endpoint) ? "" : " --insecure");
+}
+
+static int commit(void *context, const struct rows *rows, struct problem *problem)
+{
+    return store_write(context, rows, problem);
+}
+
+static int serve(struct run *run)
+{
+    struct problem problem = {0};
+    log_info("experiment '%s', %s database %s", run->experiment->name,
+             store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
+    log_info("listening at %s", server_endpoint(run->server));
+    log_worker_command(server_endpoint(run->server));
+    int err = server_run(run->server, run->core, commit, run->store, &problem);
+    if (!err) {
+        log_info("done; see the ranked list with:  actsearch rank %s", run->database);
+        return STATUS_DONE;
+    }
+    if (err == ERR_STOPPED)
+        log_info("%s before the experiment was done; the same command goes on", problem.text);
+    else
+        log_error("%s", problem.text);
+    return STATUS_FAILED;
+}
+
+static int run_experiment(const struct arguments *arguments)
+{
+    struct run run = {0};
+    struct problem problem = {0};
+    bool finished = false;
+    int status = STATUS_FAILED;
+    int err = read_experiment(arguments, &run, &problem);
+    if (!err)
+        err = read_database(arguments, &run, &finished, &problem);
+    if (!err && finished) {
+        log_info("%s is finished: %s", store_path(run.store), run.restored.experiment.finished_because);
+        status = STATUS_DONE;
+    } else if (!err && (err = bind_and_start(arguments, &run, &problem)) == 0) {
+        status = serve(&run);
+    }
+    if (err)
+        fprintf(stderr, "actsearchd: %s\n", problem.text);
+    run_release(&run);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    matrix_fix_core(argv);
+    struct arguments arguments = {.bind = "tcp://127.0.0.1:5570", .level = LEVEL_INFO};
+    arguments.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides);
+    argp_err_exit_status = STATUS_USAGE;
+    argp_program_version_hook = print_version;
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+
+    log_start("actsearchd", arguments.level);
+    struct problem problem = {0};
+    int status = STATUS_USAGE;
+    if (server_check(arguments.bind, arguments.insecure, &problem) != 0)
+        fprintf(stderr, "actsearchd: --bind %s\n", problem.text);
+    else
+        status = run_experiment(&arguments);
+    free(arguments.overrides);
+    return status;
+}

@@ -1,0 +1,225 @@
+-- The results database of actsearch, version 1. docs/database.md says what each column means, for people.
+--
+-- Tables mirror coordinator/rows.h: a column is named as the field it holds. Enums are stored as their words,
+-- booleans as 0 or 1, hashes as lower-case hexadecimal text, a real that is not there as NULL, times as Unix
+-- time in ms, and a reference to nothing as NULL (0 in rows.h). The views are the public interface.
+
+PRAGMA application_id = 1097036915; -- 'Acts'
+
+CREATE TABLE experiment (
+    id               INTEGER PRIMARY KEY CHECK (id = 1),
+    name             TEXT NOT NULL,
+    text             TEXT NOT NULL,
+    numerics         INTEGER NOT NULL,
+    trainer          TEXT NOT NULL,
+    data_hash        TEXT NOT NULL,
+    epoch            INTEGER NOT NULL CHECK (epoch >= 0),
+    target_candidates INTEGER NOT NULL,
+    started_ms       INTEGER NOT NULL,
+    finished_ms      INTEGER NOT NULL,
+    finished_because TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE counters (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    proposals  INTEGER NOT NULL,
+    candidates INTEGER NOT NULL,
+    "references" INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    rejected   INTEGER NOT NULL,
+    -- by reason: a column for each verdict but "usable", spaces as underscores
+    rejected_constant         INTEGER NOT NULL,
+    rejected_not_finite       INTEGER NOT NULL,
+    rejected_slope_not_finite INTEGER NOT NULL,
+    rejected_too_large        INTEGER NOT NULL,
+    trials   INTEGER NOT NULL,
+    ready    INTEGER NOT NULL,
+    leased   INTEGER NOT NULL,
+    done     INTEGER NOT NULL,
+    diverged INTEGER NOT NULL,
+    failed   INTEGER NOT NULL,
+    workers  INTEGER NOT NULL,
+    CHECK (trials = ready + leased + done + diverged + failed),
+    CHECK (rejected = rejected_constant + rejected_not_finite + rejected_slope_not_finite + rejected_too_large)
+) STRICT;
+
+CREATE TABLE worker (
+    id        INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL UNIQUE,
+    host      TEXT NOT NULL,
+    pid       INTEGER NOT NULL,
+    slots     INTEGER NOT NULL,
+    trainer   TEXT NOT NULL,
+    kernels   TEXT NOT NULL,
+    cpu       TEXT NOT NULL,
+    numerics  INTEGER NOT NULL,
+    connected INTEGER NOT NULL CHECK (connected IN (0, 1)),
+    first_ms  INTEGER NOT NULL,
+    last_ms   INTEGER NOT NULL,
+    results   INTEGER NOT NULL,
+    lost      INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE candidate (
+    id             INTEGER PRIMARY KEY,
+    activation     TEXT NOT NULL UNIQUE,
+    fingerprint    TEXT NOT NULL CHECK (length(fingerprint) = 64),
+    reference      INTEGER NOT NULL CHECK (reference IN (0, 1)),
+    first_proposal INTEGER NOT NULL CHECK ((first_proposal = -1) = reference),
+    steps          INTEGER NOT NULL,
+    trials         INTEGER NOT NULL,
+    seeds          INTEGER NOT NULL,
+    diverged       INTEGER NOT NULL,
+    failed         INTEGER NOT NULL,
+    accuracy_mean  REAL,
+    accuracy_sd    REAL,
+    validation_loss_mean REAL,
+    parameters     INTEGER NOT NULL,
+    betas          INTEGER NOT NULL,
+    seconds        REAL,
+    cost_ns        REAL,
+    reward         REAL
+) STRICT;
+
+-- The order of the view `ranking`, so that its first rows cost no sort however many there are.
+CREATE INDEX candidate_ranking ON candidate
+    (steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation)
+    WHERE seeds > 0;
+
+CREATE TABLE proposal (
+    number     INTEGER PRIMARY KEY,
+    outcome    TEXT NOT NULL CHECK (outcome IN ('new', 'duplicate', 'rejected')),
+    verdict    TEXT NOT NULL CHECK (verdict IN ('usable', 'constant', 'not finite', 'slope not finite',
+                                                'too large')),
+    candidate  INTEGER REFERENCES candidate (id),
+    activation TEXT NOT NULL,
+    tokens     TEXT NOT NULL CHECK (tokens GLOB '[[]*]'),
+    log_probability REAL,
+    policy_version  INTEGER NOT NULL,
+    reward     REAL,
+    CHECK ((candidate IS NULL) = (outcome = 'rejected')),
+    CHECK ((verdict = 'usable') = (outcome <> 'rejected'))
+) STRICT;
+
+-- What a start must read of the proposals: those that wait for their reward.
+CREATE INDEX proposal_waiting ON proposal (number) WHERE reward IS NULL;
+CREATE INDEX proposal_candidate ON proposal (candidate) WHERE candidate IS NOT NULL;
+
+CREATE TABLE trial (
+    id        INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL REFERENCES candidate (id),
+    replica   INTEGER NOT NULL,
+    seed      INTEGER NOT NULL,
+    steps     INTEGER NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('ready', 'leased', 'done', 'diverged', 'failed')),
+    lost      INTEGER NOT NULL,
+    closed_by INTEGER REFERENCES attempt (id) DEFERRABLE INITIALLY DEFERRED,
+    closed_ms INTEGER NOT NULL,
+    step      INTEGER NOT NULL,
+    correct   INTEGER NOT NULL,
+    validation_count INTEGER NOT NULL,
+    validation_loss  REAL,
+    train_loss       REAL,
+    parameters       INTEGER NOT NULL,
+    betas            INTEGER NOT NULL,
+    seconds          REAL,
+    images_per_second REAL,
+    cost_ns          REAL,
+    peak_memory_bytes INTEGER NOT NULL,
+    UNIQUE (candidate, replica)
+) STRICT;
+
+CREATE TABLE attempt (
+    id        INTEGER PRIMARY KEY,
+    trial     INTEGER NOT NULL REFERENCES trial (id),
+    worker    INTEGER NOT NULL REFERENCES worker (id),
+    state     TEXT NOT NULL CHECK (state IN ('leased', 'taken', 'lapsed', 'unclaimed', 'failed', 'returned',
+                                             'cancelled', 'agreed', 'differed')),
+    leased_ms INTEGER NOT NULL,
+    ended_ms  INTEGER NOT NULL,
+    reason    TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX attempt_trial ON attempt (trial);
+CREATE INDEX attempt_failures ON attempt (ended_ms, id) WHERE state IN ('lapsed', 'failed', 'differed');
+
+-- The learning curve of a trial: point 0, 1, 2, … in the order in which the trainer reported them.
+CREATE TABLE curve (
+    trial INTEGER NOT NULL REFERENCES trial (id),
+    point INTEGER NOT NULL,
+    step  INTEGER NOT NULL,
+    loss  REAL,
+    PRIMARY KEY (trial, point)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE search_state (
+    id             INTEGER PRIMARY KEY CHECK (id = 1),
+    proposals      INTEGER NOT NULL,
+    rewards        INTEGER NOT NULL,
+    policy_version INTEGER NOT NULL,
+    baseline       REAL,
+    entropy        REAL,
+    at_ms          INTEGER NOT NULL,
+    state          BLOB NOT NULL
+) STRICT;
+
+-- How the search went: the last row of search_state under each version of its policy, without the state.
+CREATE TABLE search_history (
+    policy_version INTEGER PRIMARY KEY,
+    proposals      INTEGER NOT NULL,
+    rewards        INTEGER NOT NULL,
+    baseline       REAL,
+    entropy        REAL,
+    at_ms          INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE event (
+    id    INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    kind  TEXT NOT NULL,
+    text  TEXT NOT NULL
+) STRICT;
+
+CREATE VIEW ranking AS
+SELECT row_number() OVER (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL,
+                                   validation_loss_mean, activation) AS rank,
+       activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference
+FROM candidate
+WHERE seeds > 0
+ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation;
+
+CREATE VIEW progress AS
+SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
+       c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
+       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.workers,
+       e.target_candidates, s.policy_version, s.baseline, s.entropy,
+       CASE WHEN e.started_ms > 0
+            THEN strftime('%Y-%m-%dT%H:%M:%SZ', e.started_ms / 1000, 'unixepoch') END AS started,
+       e.started_ms,
+       CASE WHEN e.started_ms = 0 THEN 0.0
+            WHEN e.finished_ms > 0 THEN (e.finished_ms - e.started_ms) / 1000.0
+            ELSE round((julianday('now') - 2440587.5) * 86400 - e.started_ms / 1000.0, 3)
+       END AS elapsed_seconds,
+       e.finished_because,
+       best.accuracy_mean AS best_accuracy, best.activation AS best_activation
+FROM experiment AS e
+JOIN counters AS c
+LEFT JOIN search_state AS s
+LEFT JOIN (SELECT accuracy_mean, activation FROM candidate WHERE seeds > 0
+           ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation
+           LIMIT 1) AS best;
+
+CREATE VIEW failures AS
+SELECT candidate.activation, attempt.trial, attempt.id AS attempt, worker.host AS worker,
+       CASE WHEN attempt.reason <> '' THEN attempt.reason
+            WHEN attempt.state = 'differed' THEN 'reported other bits than the attempt that closed the trial'
+            ELSE attempt.state END AS reason,
+       strftime('%Y-%m-%dT%H:%M:%SZ', attempt.ended_ms / 1000, 'unixepoch') AS at
+FROM attempt
+JOIN trial ON trial.id = attempt.trial
+JOIN candidate ON candidate.id = trial.candidate
+JOIN worker ON worker.id = attempt.worker
+WHERE attempt.state IN ('lapsed', 'failed', 'differed')
+ORDER BY attempt.ended_ms, attempt.id;
+
+PRAGMA user_version = 1;

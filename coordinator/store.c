@@ -1,0 +1,457 @@
+#include "coordinator/store.h"
+
+#include "common/numerics.h"
+#include "coordinator/columns.h"
+#include "coordinator/database_file.h"
+#include "coordinator/schema.h"
+#include "coordinator/sql.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What brings a database from version n to n + 1. */
+static const char *const migrations[SCHEMA_VERSION] = {schema_sql};
+
+/* The statements that stay prepared. */
+enum replacement {
+    REPLACE_EXPERIMENT,
+    REPLACE_COUNTERS,
+    REPLACE_WORKER,
+    REPLACE_CANDIDATE,
+    REPLACE_PROPOSAL,
+    REPLACE_TRIAL,
+    REPLACE_ATTEMPT,
+    REPLACE_SEARCH_STATE,
+    REPLACE_SEARCH_HISTORY,
+    REPLACEMENTS,
+};
+static const struct table *const replaced[REPLACEMENTS] = {
+    [REPLACE_EXPERIMENT] = &experiment_table,
+    [REPLACE_COUNTERS] = &counters_table,
+    [REPLACE_WORKER] = &worker_table,
+    [REPLACE_CANDIDATE] = &candidate_table,
+    [REPLACE_PROPOSAL] = &proposal_table,
+    [REPLACE_TRIAL] = &trial_table,
+    [REPLACE_ATTEMPT] = &attempt_table,
+    [REPLACE_SEARCH_STATE] = &search_state_table,
+    [REPLACE_SEARCH_HISTORY] = &search_history_table,
+};
+
+/* A connection with what it takes to write rows. */
+struct writer {
+    struct sql *sql;
+    struct sql_statement *replace[REPLACEMENTS];
+    struct sql_statement *forget_curve, *add_curve_point, *add_event;
+};
+
+struct store {
+    char *path;
+    const struct experiment *experiment;
+    struct database_lock *lock;
+    struct writer writer; /* sql is NULL while there is no database */
+    bool written;
+};
+
+/* ---- the connection ------------------------------------------------------------------------------------ */
+
+/* A statement of our own: where it does not fit the database, that is damaged. */
+static int prepare(struct sql *sql, const char *text, struct sql_statement **ret_statement,
+                   struct problem *problem)
+{
+    int err = sql_prepare(sql, text, ret_statement, problem);
+    return err == ERR_INPUT ? ERR_CORRUPT : err;
+}
+
+static void writer_close(struct writer *writer)
+{
+    for (int i = 0; i < REPLACEMENTS; i++)
+        sql_finalize(&writer->replace[i]);
+    sql_finalize(&writer->forget_curve);
+    sql_finalize(&writer->add_curve_point);
+    sql_finalize(&writer->add_event);
+    sql_close(&writer->sql);
+}
+
+static int writer_prepare(struct writer *writer, struct problem *problem)
+{
+    struct buf text = {0};
+    int err = 0;
+    for (int i = 0; i < REPLACEMENTS && !err; i++) {
+        buf_clear(&text);
+        table_put_replace(replaced[i], &text);
+        err = prepare(writer->sql, buf_text(&text), &writer->replace[i], problem);
+    }
+    buf_release(&text);
+    if (!err)
+        err = prepare(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
+    if (!err)
+        err = prepare(writer->sql, "INSERT INTO curve (trial, point, step, loss) VALUES (?, ?, ?, ?)",
+                      &writer->add_curve_point, problem);
+    if (!err)
+        err = prepare(writer->sql, "INSERT INTO event (at_ms, kind, text) VALUES (?, ?, ?)",
+                      &writer->add_event, problem);
+    return err;
+}
+
+/* Brings the database to the present version; a new one is at version 0. */
+static int migrate(struct sql *sql, int64_t version, struct problem *problem)
+{
+    for (; version < SCHEMA_VERSION; version++) {
+        int err = sql_begin(sql, problem);
+        if (!err)
+            err = sql_exec(sql, migrations[version], problem);
+        if (!err)
+            err = sql_commit(sql, problem);
+        if (err) {
+            sql_rollback(sql);
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int check_version(struct sql *sql, int64_t *ret_version, struct problem *problem)
+{
+    int err = sql_number(sql, "PRAGMA user_version", ret_version, problem);
+    if (err)
+        return err;
+    if (*ret_version > SCHEMA_VERSION)
+        return problem_set(problem, ERR_VERSION,
+                           "the database was made by a newer actsearch (its version is %" PRId64
+                           ", this one knows %d): go on with that release",
+                           *ret_version, SCHEMA_VERSION);
+    if (*ret_version < 1)
+        return problem_set(problem, ERR_CORRUPT, "the database has no version");
+    return 0;
+}
+
+/* The file is there. A connection that only reads leaves its log as it found it. */
+static int writer_open(struct writer *writer, const char *path, struct problem *problem)
+{
+    char *log = xasprintf("%s-wal", path);
+    struct stat status;
+    bool log_in_use = stat(log, &status) == 0 && status.st_size > 0;
+    free(log);
+    int64_t version = 0;
+    int err = sql_open(path, SQL_WRITE, &writer->sql, problem);
+    if (err)
+        return err;
+    sql_checkpoint_on_close(writer->sql, !log_in_use);
+    err = check_version(writer->sql, &version, problem);
+    if (!err)
+        err = migrate(writer->sql, version, problem);
+    if (!err) /* 64 MB of pages in memory; a log that grew is cut to as much */
+        err = sql_exec(writer->sql,
+                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; "
+                       "PRAGMA journal_size_limit = 67108864",
+                       problem);
+    if (!err)
+        err = writer_prepare(writer, problem);
+    return err;
+}
+
+/* ---- writing rows -------------------------------------------------------------------------------------- */
+
+static int step(struct sql_statement *statement, struct problem *problem)
+{
+    bool row;
+    return sql_step(statement, &row, problem);
+}
+
+static int replace(struct writer *writer, enum replacement at, const void *row, struct problem *problem)
+{
+    struct table_texts texts;
+    table_bind(replaced[at], writer->replace[at], row, &texts);
+    return step(writer->replace[at], problem);
+}
+
+static int write_curve(struct writer *writer, const struct curve_row *row, struct problem *problem)
+{
+    assert(row->count >= 0 && row->count <= CURVE_POINTS);
+    sql_bind_int(writer->forget_curve, 1, row->trial);
+    int err = step(writer->forget_curve, problem);
+    for (int i = 0; i < row->count && !err; i++) {
+        sql_bind_int(writer->add_curve_point, 1, row->trial);
+        sql_bind_int(writer->add_curve_point, 2, i);
+        sql_bind_int(writer->add_curve_point, 3, row->step[i]);
+        sql_bind_real(writer->add_curve_point, 4, row->loss[i]);
+        err = step(writer->add_curve_point, problem);
+    }
+    return err;
+}
+
+static int write_event(struct writer *writer, const struct event_row *row, struct problem *problem)
+{
+    sql_bind_int(writer->add_event, 1, row->at_ms);
+    sql_bind_text(writer->add_event, 2, row->kind);
+    sql_bind_text(writer->add_event, 3, row->text);
+    return step(writer->add_event, problem);
+}
+
+static int write_rows(struct writer *writer, const struct rows *rows, struct problem *problem)
+{
+    int err = 0;
+    if (rows->experiment_changed)
+        err = replace(writer, REPLACE_EXPERIMENT, &rows->experiment, problem);
+    if (rows->counters_changed && !err)
+        err = replace(writer, REPLACE_COUNTERS, &rows->counters, problem);
+    for (size_t i = 0; i < rows->workers.count && !err; i++)
+        err = replace(writer, REPLACE_WORKER, &rows->workers.items[i], problem);
+    for (size_t i = 0; i < rows->candidates.count && !err; i++)
+        err = replace(writer, REPLACE_CANDIDATE, &rows->candidates.items[i], problem);
+    for (size_t i = 0; i < rows->proposals.count && !err; i++)
+        err = replace(writer, REPLACE_PROPOSAL, &rows->proposals.items[i], problem);
+    for (size_t i = 0; i < rows->trials.count && !err; i++)
+        err = replace(writer, REPLACE_TRIAL, &rows->trials.items[i], problem);
+    for (size_t i = 0; i < rows->attempts.count && !err; i++)
+        err = replace(writer, REPLACE_ATTEMPT, &rows->attempts.items[i], problem);
+    for (size_t i = 0; i < rows->curves.count && !err; i++)
+        err = write_curve(writer, &rows->curves.items[i], problem);
+    for (size_t i = 0; i < rows->events.count && !err; i++)
+        err = write_event(writer, &rows->events.items[i], problem);
+    if (rows->search_changed && !err)
+        err = replace(writer, REPLACE_SEARCH_STATE, &rows->search, problem);
+    if (rows->search_changed && !err)
+        err = replace(writer, REPLACE_SEARCH_HISTORY, &rows->search, problem);
+    return err;
+}
+
+static int write_transaction(struct writer *writer, const struct rows *rows, struct problem *problem)
+{
+    int err = sql_begin(writer->sql, problem);
+    if (!err)
+        err = write_rows(writer, rows, problem);
+    if (!err)
+        err = sql_commit(writer->sql, problem);
+    if (err)
+        sql_rollback(writer->sql);
+    return err;
+}
+
+/* ---- a new database ------------------------------------------------------------------------------------ */
+
+/* What a new database begins with. */
+static void first_rows(const struct experiment *experiment, struct rows *ret_rows)
+{
+    char *text = experiment_text(experiment);
+    ret_rows->experiment_changed = ret_rows->counters_changed = true;
+    ret_rows->experiment = (struct experiment_row){
+        .name = rows_keep(ret_rows, experiment->name),
+        .text = rows_keep(ret_rows, text),
+        .numerics = NUMERICS,
+        .trainer = "",
+        .data_hash = "",
+        .target_candidates = experiment->search.candidates,
+        .finished_because = "",
+    };
+    free(text);
+}
+
+static int fill_new(const char *path, const struct experiment *experiment, struct problem *problem)
+{
+    struct writer writer = {0};
+    struct rows rows = {0};
+    first_rows(experiment, &rows);
+    int err = sql_open(path, SQL_CREATE, &writer.sql, problem);
+    if (!err) /* the mode stays with the file */
+        err = sql_exec(writer.sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", problem);
+    if (!err)
+        err = migrate(writer.sql, 0, problem);
+    if (!err)
+        err = writer_prepare(&writer, problem);
+    if (!err)
+        err = write_transaction(&writer, &rows, problem);
+    writer_close(&writer); /* which ends the log */
+    rows_release(&rows);
+    return err;
+}
+
+/* So that the new name is as durable as the file. */
+static int sync_folder(const char *path, struct problem *problem)
+{
+    char *copy = xstrdup(path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = 0;
+    if (fd < 0 || fsync(fd) != 0)
+        err = problem_set(problem, ERR_IO, "its folder: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(copy);
+    return err;
+}
+
+/* Its name is free (or that of an empty file), and the lock is ours: what is left of an earlier attempt is
+ * too. */
+static int create(const char *path, const struct experiment *experiment, struct problem *problem)
+{
+    char *unfinished = xasprintf("%s-new", path), *log = xasprintf("%s-new-wal", path);
+    unlink(unfinished);
+    unlink(log);
+    int err = fill_new(unfinished, experiment, problem);
+    if (!err && rename(unfinished, path) != 0)
+        err = problem_set(problem, ERR_IO, "%s", strerror(errno));
+    if (err)
+        unlink(unfinished);
+    free(unfinished);
+    free(log);
+    return err ? err : sync_folder(path, problem);
+}
+
+/* ---- the store ----------------------------------------------------------------------------------------- */
+
+int store_open(const char *path, const struct experiment *experiment, struct store **ret_store,
+               struct problem *problem)
+{
+    struct store *store = xcalloc(1, sizeof *store);
+    store->experiment = experiment;
+    bool exists = false;
+    int err = database_path(path, &store->path, &exists, problem);
+    if (!err)
+        err = database_lock(store->path, &store->lock, problem);
+    if (!err) { /* again: it may have been made while we had no lock */
+        free(store->path);
+        store->path = NULL;
+        err = database_path(path, &store->path, &exists, problem);
+    }
+    if (!err && exists)
+        err = database_check(store->path, problem);
+    if (!err && exists) {
+        err = writer_open(&store->writer, store->path, problem);
+        if (err)
+            problem_prefix(problem, "%s", store->path);
+    }
+    if (err) {
+        store_close(&store);
+        return err;
+    }
+    *ret_store = store;
+    return 0;
+}
+
+void store_close(struct store **store)
+{
+    if (!*store)
+        return;
+    writer_close(&(*store)->writer);
+    database_unlock(&(*store)->lock);
+    free((*store)->path);
+    free(*store);
+    *store = NULL;
+}
+
+bool store_is_new(const struct store *store)
+{
+    return !store->writer.sql;
+}
+
+const char *store_path(const struct store *store)
+{
+    return store->path;
+}
+
+int store_write(struct store *store, const struct rows *rows, struct problem *problem)
+{
+    int err = 0;
+    if (store_is_new(store)) {
+        err = create(store->path, store->experiment, problem);
+        if (!err) {
+            err = writer_open(&store->writer, store->path, problem);
+            if (err)
+                writer_close(&store->writer);
+        }
+    }
+    if (!err && !store->written) {
+        sql_checkpoint_on_close(store->writer.sql, true);
+        store->written = true;
+    }
+    if (!err)
+        err = write_transaction(&store->writer, rows, problem);
+    if (err)
+        problem_prefix(problem, "%s", store->path);
+    return err;
+}
+
+/* ---- restoring ----------------------------------------------------------------------------------------- */
+
+/* Reads a table into rows that `append` makes; where that is NULL, into the one row `only`, and says whether
+ * there was one. */
+static int read_table(struct store *store, const struct table *table, struct rows *rows,
+                      void *(*append)(struct rows *), void *only, bool *ret_present, struct problem *problem)
+{
+    struct buf text = {0};
+    struct sql_statement *statement = NULL;
+    table_put_select(table, &text);
+    int err = prepare(store->writer.sql, buf_text(&text), &statement, problem);
+    buf_release(&text);
+    bool row = false;
+    while (!err && (err = sql_step(statement, &row, problem)) == 0 && row) {
+        err = table_read(table, statement, only ? only : append(rows), rows, problem);
+        if (only)
+            *ret_present = true;
+    }
+    sql_finalize(&statement);
+    return err;
+}
+
+#define APPEND(list)                                                                                         \
+    static void *append_##list(struct rows *rows)                                                            \
+    {                                                                                                        \
+        return rows_##list(rows);                                                                            \
+    }
+APPEND(worker)
+APPEND(candidate)
+APPEND(proposal)
+APPEND(trial)
+APPEND(attempt)
+#undef APPEND
+
+static int read_rows(struct store *store, struct rows *rows, struct problem *problem)
+{
+    const struct {
+        const struct table *table;
+        void *(*append)(struct rows *);
+        void *only;
+        bool *present;
+    } reads[] = {
+        {&experiment_table, NULL, &rows->experiment, &rows->experiment_changed},
+        {&counters_table, NULL, &rows->counters, &rows->counters_changed},
+        {&worker_table, append_worker, NULL, NULL},
+        {&candidate_table, append_candidate, NULL, NULL},
+        {&proposal_table, append_proposal, NULL, NULL},
+        {&trial_table, append_trial, NULL, NULL},
+        {&attempt_table, append_attempt, NULL, NULL},
+        {&search_state_table, NULL, &rows->search, &rows->search_changed},
+    };
+    int err = 0;
+    for (size_t i = 0; i < sizeof reads / sizeof *reads && !err; i++)
+        err = read_table(store, reads[i].table, rows, reads[i].append, reads[i].only, reads[i].present,
+                         problem);
+    if (!err && !(rows->experiment_changed && rows->counters_changed))
+        err = problem_set(problem, ERR_CORRUPT, "the row of the experiment, or of its counters, is missing");
+    return err;
+}
+
+int store_restore(struct store *store, struct rows *ret_rows, struct problem *problem)
+{
+    if (store_is_new(store)) {
+        first_rows(store->experiment, ret_rows);
+        return 0;
+    }
+    struct rows rows = {0};
+    int err = read_rows(store, &rows, problem);
+    if (err) {
+        rows_release(&rows);
+        problem_prefix(problem, "%s", store->path);
+        return err;
+    }
+    *ret_rows = rows;
+    return 0;
+}

@@ -1,0 +1,408 @@
+#include "worker/daemon.h"
+
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/numerics.h"
+#include "common/simd.h"
+#include "proto/endpoint.h"
+#include "worker/agent.h"
+#include "worker/host.h"
+#include "worker/nn/data.h"
+#include "worker/slot.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    MESSAGES_PER_TURN = 1000,
+    MESSAGES_QUEUED = 4 * AGENT_MAX_SLOTS, /* by the socket, in each direction */
+    EVENTS_PER_TURN = 64,
+    LINGER_MS = 1000, /* how long the last messages may take to leave */
+    SLEEP_MAX_MS = 60 * 1000,
+    STALL_MS = 15 * 60 * 1000, /* one step of the largest networks takes a minute, an evaluation some */
+    BAD_LOG_MS = 60 * 1000,
+};
+
+/* A slot, and what is told about it. */
+struct place {
+    struct slot slot;
+    const struct msg_lease *lease; /* borrowed from the agent while a trainer runs */
+    bool stopped;                  /* its outcome is of no interest */
+    bool first_step_logged;
+};
+
+struct daemon {
+    const struct daemon_settings *settings;
+    char *cache_dir;
+    zsock_t *dealer;
+    int signals;
+    struct agent *agent;
+    struct slot_setup setup;
+    struct place *places;
+    struct msg message; /* the one at hand: too large for the stack of a deep call */
+    struct buf bytes;
+    int64_t bad, bad_logged_ms;
+    bool silence_logged;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- start ---- */
+
+int daemon_default_slots(void)
+{
+    int cpus = host_cpus();
+    return cpus < AGENT_MAX_SLOTS ? cpus : AGENT_MAX_SLOTS;
+}
+
+int daemon_check(const struct daemon_settings *settings, struct problem *problem)
+{
+    int err = endpoint_check(settings->endpoint, problem);
+    if (err || settings->insecure || endpoint_is_local(settings->endpoint))
+        return err;
+    return problem_set(problem, ERR_INPUT,
+                       "%s is on another machine, and nothing on the way is encrypted or proves who is there: say "
+                       "--insecure where you trust the whole network",
+                       settings->endpoint);
+}
+
+static int connect_dealer(struct daemon *daemon, struct problem *problem)
+{
+    daemon->dealer = zsock_new(ZMQ_DEALER);
+    if (!daemon->dealer)
+        return problem_set(problem, ERR_IO, "no socket: %s", zmq_strerror(errno));
+    zsock_set_sndhwm(daemon->dealer, MESSAGES_QUEUED);
+    zsock_set_rcvhwm(daemon->dealer, MESSAGES_QUEUED);
+    zsock_set_maxmsgsize(daemon->dealer, MSG_MAX_BYTES);
+    zsock_set_linger(daemon->dealer, LINGER_MS);
+    zsock_set_reconnect_ivl(daemon->dealer, 100); /* and up to twice that, by chance */
+    zsock_set_reconnect_ivl_max(daemon->dealer, 5000);
+    zsock_set_tcp_keepalive(daemon->dealer, 1);
+    zsock_set_heartbeat_ivl(daemon->dealer, 15000);
+    zsock_set_heartbeat_timeout(daemon->dealer, 60000);
+    zsock_set_ipv6(daemon->dealer, strchr(daemon->settings->endpoint, '[') != NULL);
+    if (zmq_connect(zsock_resolve(daemon->dealer), daemon->settings->endpoint) == 0)
+        return 0;
+    return problem_set(problem, ERR_IO, "cannot connect to %s: %s", daemon->settings->endpoint, zmq_strerror(errno));
+}
+
+static int take_signals(struct daemon *daemon, struct problem *problem)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before the socket's threads start, so that they inherit it */
+    zsys_handler_set(NULL);
+    daemon->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (daemon->signals < 0)
+        return problem_set(problem, ERR_IO, "signalfd: %s", strerror(errno));
+    return 0;
+}
+
+static struct msg_hello hello_of(const struct daemon_settings *settings)
+{
+    struct msg_hello hello = {
+        .version = PROTO_VERSION, .numerics = NUMERICS, .pid = getpid(), .slots = settings->slots};
+    uint8_t name[16];
+    random_bytes(name, sizeof name);
+    for (size_t i = 0; i < sizeof name; i++)
+        snprintf(hello.worker + 2 * i, 3, "%02x", name[i]);
+    char text[256];
+    host_name(text, sizeof text);
+    msg_put_text(hello.host, sizeof hello.host, text);
+    host_cpu_model(text, sizeof text);
+    msg_put_text(hello.cpu, sizeof hello.cpu, text);
+    msg_put_text(hello.trainer, sizeof hello.trainer, "actsearch");
+    msg_put_text(hello.kernels, sizeof hello.kernels, simd_path_name(simd_path()));
+    return hello;
+}
+
+int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemon, struct problem *problem)
+{
+    int err = daemon_check(settings, problem);
+    if (err)
+        return err;
+    struct daemon *daemon = xcalloc(1, sizeof *daemon);
+    daemon->settings = settings;
+    daemon->cache_dir = data_cache_dir(settings->cache_dir);
+    daemon->places = xcalloc((size_t)settings->slots, sizeof *daemon->places);
+    daemon->signals = -1;
+    daemon->setup = (struct slot_setup){.program = "/proc/self/exe", /* the same build, even if the file was replaced */
+                                        .cache_dir = daemon->cache_dir,
+                                        .memory_bytes = host_memory_for(settings->slots),
+                                        .stall_ms = STALL_MS,
+                                        .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    struct msg_hello hello = hello_of(settings);
+    uint64_t seed;
+    random_bytes(&seed, sizeof seed);
+    daemon->agent = agent_new(&hello, rng_seed(seed, "agent", 0), now_ms());
+    if (daemon->setup.epoll < 0)
+        err = problem_set(problem, ERR_IO, "epoll: %s", strerror(errno));
+    if (!err)
+        err = host_allow_descriptors(3 * settings->slots + 64, problem);
+    if (!err)
+        err = take_signals(daemon, problem);
+    if (!err)
+        err = connect_dealer(daemon, problem);
+    if (err) {
+        daemon_destroy(&daemon);
+        return err;
+    }
+    log_debug("worker %.8s on %s: %d slots, %s kernels, cache %s", hello.worker, hello.host, settings->slots,
+              hello.kernels, daemon->cache_dir);
+    *ret_daemon = daemon;
+    return 0;
+}
+
+void daemon_destroy(struct daemon **daemon)
+{
+    if (!*daemon)
+        return;
+    zsock_destroy(&(*daemon)->dealer);
+    if ((*daemon)->signals >= 0)
+        close((*daemon)->signals);
+    if ((*daemon)->setup.epoll >= 0)
+        close((*daemon)->setup.epoll);
+    agent_destroy(&(*daemon)->agent);
+    buf_release(&(*daemon)->bytes);
+    free((*daemon)->places);
+    free((*daemon)->cache_dir);
+    free(*daemon);
+    *daemon = NULL;
+}
+
+/* ---- messages ---- */
+
+static void count_bad(struct daemon *daemon, const char *why)
+{
+    daemon->bad++;
+    if (daemon->bad > 1 && now_ms() - daemon->bad_logged_ms < BAD_LOG_MS)
+        return;
+    daemon->bad_logged_ms = now_ms();
+    log_warning("bad message from %s: %s (%" PRId64 " so far)", daemon->settings->endpoint, why, daemon->bad);
+}
+
+static void log_received(struct daemon *daemon, const struct msg *msg)
+{
+    if (msg->type == MSG_WELCOME && !agent_greeted(daemon->agent) && (agent_busy(daemon->agent) == 0 || daemon->silence_logged))
+        log_line(daemon->silence_logged ? LEVEL_INFO : LEVEL_DEBUG, "connected to %s", daemon->settings->endpoint);
+    daemon->silence_logged = false;
+}
+
+/* Gives one message to the agent. False where none is there. */
+static bool receive_one(struct daemon *daemon)
+{
+    void *socket = zsock_resolve(daemon->dealer);
+    zmq_msg_t frame, surplus;
+    zmq_msg_init(&frame);
+    if (zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(&frame);
+        return false;
+    }
+    bool single = !zmq_msg_more(&frame);
+    for (bool more = !single; more;) {
+        zmq_msg_init(&surplus);
+        more = zmq_msg_recv(&surplus, socket, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&surplus);
+        zmq_msg_close(&surplus);
+    }
+    struct problem problem = {0};
+    if (!single) {
+        count_bad(daemon, "expected one frame");
+    } else if (msg_decode(zmq_msg_data(&frame), zmq_msg_size(&frame), &daemon->message, &problem) != 0) {
+        count_bad(daemon, problem.text);
+    } else {
+        log_received(daemon, &daemon->message);
+        agent_receive(daemon->agent, &daemon->message, now_ms());
+    }
+    zmq_msg_close(&frame);
+    return true;
+}
+
+static void send_message(struct daemon *daemon, const struct msg *msg)
+{
+    buf_clear(&daemon->bytes);
+    msg_encode(msg, &daemon->bytes);
+    if (zmq_send(zsock_resolve(daemon->dealer), daemon->bytes.data, daemon->bytes.size, ZMQ_DONTWAIT) < 0)
+        log_debug("%s not sent: %s", msg_type_name(msg->type), zmq_strerror(errno));
+}
+
+/* ---- trainers ---- */
+
+static void log_outcome(const struct place *place, const struct msg *outcome)
+{
+    const struct msg_lease *lease = place->lease;
+    const struct msg_result *result = &outcome->result_;
+    if (place->stopped)
+        log_debug("trial %" PRId64 "  %s  stopped", lease->trial, lease->activation);
+    else if (outcome->type == MSG_FAILURE)
+        log_warning("trial %" PRId64 "  %s  failed: %s", lease->trial, lease->activation, outcome->failure_.reason);
+    else if (result->diverged)
+        log_info("trial %" PRId64 "  %s  diverged at step %" PRId64 ", %.1f s", lease->trial, lease->activation,
+                 result->step, result->seconds);
+    else
+        log_info("trial %" PRId64 "  %s  %.2f %% after %" PRId64 " steps, %.1f s", lease->trial, lease->activation,
+                 100.0 * (double)result->correct / (double)result->validation_count, result->step, result->seconds);
+}
+
+static void start_trainer(struct daemon *daemon, int index, const struct msg_lease *lease)
+{
+    struct place *place = &daemon->places[index];
+    struct problem problem = {0};
+    place->lease = lease;
+    place->stopped = place->first_step_logged = false;
+    if (slot_start(&place->slot, (uint32_t)index, &daemon->setup, lease, now_ms(), &problem) == 0)
+        return;
+    daemon->message = (struct msg){.type = MSG_FAILURE};
+    msg_put_text(daemon->message.failure_.reason, sizeof daemon->message.failure_.reason, problem.text);
+    log_outcome(place, &daemon->message);
+    agent_ended(daemon->agent, index, &daemon->message, now_ms());
+}
+
+static void read_trainer(struct daemon *daemon, int index)
+{
+    struct place *place = &daemon->places[index];
+    struct slot *slot = &place->slot;
+    enum slot_news news = slot_read(slot, &daemon->setup, now_ms(), &daemon->message);
+    if (slot->first_step_ms >= 0 && !place->first_step_logged) {
+        place->first_step_logged = true;
+        log_debug("trial %" PRId64 "  %s  first step after %" PRId64 " ms", slot->trial, place->lease->activation,
+                  slot->first_step_ms);
+    }
+    if (news == SLOT_MOVED)
+        agent_progress(daemon->agent, index, slot->step, slot->train_loss);
+    if (news != SLOT_ENDED)
+        return;
+    log_outcome(place, &daemon->message);
+    agent_ended(daemon->agent, index, &daemon->message, now_ms());
+}
+
+static void read_trainers(struct daemon *daemon)
+{
+    struct epoll_event events[EVENTS_PER_TURN];
+    int count = epoll_wait(daemon->setup.epoll, events, EVENTS_PER_TURN, 0);
+    for (int i = 0; i < count; i++)
+        read_trainer(daemon, (int)events[i].data.u32);
+    for (int i = 0; i < daemon->settings->slots; i++)
+        if (now_ms() >= slot_next_ms(&daemon->places[i].slot, &daemon->setup))
+            read_trainer(daemon, i);
+}
+
+/* ---- the turn ---- */
+
+static void open_data(struct daemon *daemon, const char *name)
+{
+    struct data *data = NULL;
+    struct problem problem = {0};
+    char hex[HASH_HEX], *own = xstrdup(name);
+    if (data_open(daemon->cache_dir, own, &data, &problem) == 0) {
+        hash_hex(&data->hash, hex);
+        log_debug("data set '%s': %.16s, %u training records", own, hex, data->train.count);
+        agent_data(daemon->agent, own, hex, NULL, now_ms());
+        data_close(&data);
+    } else {
+        agent_data(daemon->agent, own, NULL, problem.text, now_ms());
+    }
+    free(own);
+}
+
+static int reconnect(struct daemon *daemon, struct problem *problem)
+{
+    if (!daemon->silence_logged)
+        log_warning("nothing heard from %s for a while: trying again with new connections", daemon->settings->endpoint);
+    daemon->silence_logged = true;
+    zsock_set_linger(daemon->dealer, 0); /* what waits in it will be said again */
+    zsock_destroy(&daemon->dealer);
+    return connect_dealer(daemon, problem);
+}
+
+static int act(struct daemon *daemon, struct problem *problem)
+{
+    struct agent_action action;
+    int err = 0;
+    while (!err && agent_next(daemon->agent, now_ms(), &action))
+        switch (action.type) {
+        case AGENT_SEND:
+            send_message(daemon, action.message);
+            break;
+        case AGENT_START:
+            start_trainer(daemon, action.slot, action.lease);
+            break;
+        case AGENT_STOP:
+            daemon->places[action.slot].stopped = true;
+            slot_stop(&daemon->places[action.slot].slot);
+            break;
+        case AGENT_DATA:
+            open_data(daemon, action.data);
+            break;
+        case AGENT_RECONNECT:
+            err = reconnect(daemon, problem);
+            break;
+        }
+    return err;
+}
+
+static int sleep_until_needed(struct daemon *daemon, struct problem *problem)
+{
+    int64_t until_ms = agent_next_ms(daemon->agent);
+    for (int i = 0; i < daemon->settings->slots; i++) {
+        int64_t other_ms = slot_next_ms(&daemon->places[i].slot, &daemon->setup);
+        until_ms = other_ms < until_ms ? other_ms : until_ms;
+    }
+    int64_t sleep_ms = until_ms - now_ms();
+    sleep_ms = sleep_ms < 0 ? 0 : sleep_ms > SLEEP_MAX_MS ? SLEEP_MAX_MS : sleep_ms;
+    zmq_pollitem_t items[] = {
+        {.socket = zsock_resolve(daemon->dealer), .events = ZMQ_POLLIN},
+        {.fd = daemon->signals, .events = ZMQ_POLLIN},
+        {.fd = daemon->setup.epoll, .events = ZMQ_POLLIN},
+    };
+    if (zmq_poll(items, 3, (long)sleep_ms) < 0 && errno != EINTR)
+        return problem_set(problem, ERR_IO, "waiting for messages: %s", zmq_strerror(errno));
+    struct signalfd_siginfo signal;
+    while (read(daemon->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
+        log_info("signal %u: handing back %d trials", signal.ssi_signo, agent_busy(daemon->agent));
+        agent_stop(daemon->agent, now_ms());
+    }
+    return 0;
+}
+
+/* The way out after an error of the socket: no trainer is left behind. */
+static void end_trainers(struct daemon *daemon)
+{
+    for (int i = 0; i < daemon->settings->slots; i++)
+        slot_end(&daemon->places[i].slot);
+}
+
+int daemon_run(struct daemon *daemon, struct problem *problem)
+{
+    int err = 0;
+    while (!err) {
+        for (int i = 0; i < MESSAGES_PER_TURN && receive_one(daemon); i++)
+            continue;
+        read_trainers(daemon);
+        err = act(daemon, problem);
+        if (!err && agent_left(daemon->agent) != AGENT_STAYS && agent_busy(daemon->agent) == 0)
+            break;
+        if (!err)
+            err = sleep_until_needed(daemon, problem);
+    }
+    end_trainers(daemon);
+    if (err)
+        return err;
+    if (agent_left(daemon->agent) == AGENT_REFUSED)
+        return problem_set(problem, ERR_CONFLICT, "%s", agent_reason(daemon->agent));
+    log_info("leaves: %s", agent_reason(daemon->agent));
+    return 0;
+}

@@ -1,0 +1,137 @@
+/* actsearch-worker: reads the command line and runs the daemon until the experiment is done. The same program, started by the
+ * daemon in the mode of trial.h, is the trainer of one trial. */
+#include "common/log.h"
+#include "common/text.h"
+#include "common/version.h"
+#include "worker/agent.h"
+#include "worker/daemon.h"
+#include "worker/trial.h"
+
+#include <argp.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+/* ---- the command line ---------------------------------------------------------------------------------- */
+
+enum { OPTION_SLOTS = 0x100, OPTION_INSECURE, OPTION_CACHE, OPTION_LOG_LEVEL };
+
+struct arguments {
+    struct daemon_settings daemon;
+    enum log_level level;
+};
+
+static const struct argp_option options[] = {
+    {"slots", OPTION_SLOTS, "N", 0, "Trials at once, one core each (default: the cores that this process may use)", 0},
+    {"insecure", OPTION_INSECURE, 0, 0,
+     "Speak to a coordinator on another machine without encryption or keys: only where the whole network is trusted", 0},
+    {"cache", OPTION_CACHE, "DIR", 0,
+     "Where unpacked data sets are kept (default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)", 0},
+    {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default info)", 0},
+    {"verbose", 'v', 0, 0, "The same as --log-level debug", 0},
+    {0},
+};
+
+static const char documentation[] =
+    "Trains the functions that the coordinator at ENDPOINT (tcp://HOST:PORT or ipc://PATH) leases to it, each in a process of "
+    "its own, and reports how they did.\v"
+    "It runs until the experiment is done, and waits for a coordinator that is away. SIGTERM or Ctrl-C: what it was training "
+    "is handed back for others, and it leaves.\n\n"
+    "Exit status: 0 when the experiment is done or after such a signal, 1 when the coordinator refused it or it failed, 2 for a "
+    "wrong command line.";
+
+static int slots_of(const struct argp_state *state, const char *value)
+{
+    struct problem problem = {0};
+    int64_t slots = 0;
+    if (text_int(value, 1, AGENT_MAX_SLOTS, &slots, &problem) != 0)
+        argp_error(state, "--slots: %s", problem.text);
+    return (int)slots;
+}
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_SLOTS:
+        arguments->daemon.slots = slots_of(state, value);
+        return 0;
+    case OPTION_INSECURE:
+        arguments->daemon.insecure = true;
+        return 0;
+    case OPTION_CACHE:
+        arguments->daemon.cache_dir = value;
+        return 0;
+    case OPTION_LOG_LEVEL:
+        if (!log_level_parse(value, &arguments->level))
+            argp_error(state, "--log-level: '%s' is none of error, warning, info, debug", value);
+        return 0;
+    case 'v':
+        arguments->level = LEVEL_DEBUG;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->daemon.endpoint)
+            argp_error(state, "one coordinator at a time: '%s' is a second endpoint", value);
+        arguments->daemon.endpoint = value;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "expected the coordinator's endpoint");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options, .parser = parse_option, .args_doc = "ENDPOINT", .doc = documentation};
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+    (void)state;
+    fprintf(stream, "actsearch-worker %s\n", ACTSEARCH_VERSION);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------- */
+
+/* Descriptors 0 to 2 stand for something, so that no pipe or socket gets their numbers. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        continue;
+    if (fd >= 0)
+        close(fd);
+}
+
+static int run(const struct daemon_settings *settings)
+{
+    struct problem problem = {0};
+    struct daemon *daemon = NULL;
+    if (daemon_check(settings, &problem) != 0) {
+        fprintf(stderr, "actsearch-worker: %s\n", problem.text);
+        return STATUS_USAGE;
+    }
+    int err = daemon_new(settings, &daemon, &problem);
+    if (!err)
+        err = daemon_run(daemon, &problem);
+    daemon_destroy(&daemon);
+    if (err)
+        fprintf(stderr, "actsearch-worker: %s\n", problem.text);
+    return err ? STATUS_FAILED : STATUS_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], TRIAL_MODE) == 0)
+        return trial_main(argc, argv);
+    fill_standard_descriptors();
+    struct arguments arguments = {.daemon.slots = daemon_default_slots(), .level = LEVEL_INFO};
+    argp_err_exit_status = STATUS_USAGE;
+    argp_program_version_hook = print_version;
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    log_start("actsearch-worker", arguments.level);
+    return run(&arguments.daemon);
+}

@@ -1,0 +1,109 @@
+#include "worker/nn/data_import.h"
+
+#include "worker/nn/data_file.h"
+#include "worker/nn/data_published.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void import_release(struct import *import)
+{
+    buf_release(&import->train.images);
+    buf_release(&import->train.labels);
+    buf_release(&import->test.images);
+    buf_release(&import->test.labels);
+}
+
+/* A published name must hold what was published. */
+static int import_check(const char *name, const char *dir, const struct import *import,
+                        struct problem *problem)
+{
+    const struct published *set = published_find(name);
+    if (!set)
+        return 0;
+    const size_t train = import->train.labels.size, test = import->test.labels.size;
+    if (import->channels != set->channels || import->height != set->height || import->width != set->width ||
+        import->classes != set->classes || train != set->train_count || test != set->test_count)
+        return problem_set(problem, ERR_INPUT,
+                           "%s: %zu and %zu records of %d x %d x %d in %d classes, but %s has %" PRIu32
+                           " and %" PRIu32 " of %d x %d x %d in %d; give other data another name",
+                           dir, train, test, import->channels, import->height, import->width, import->classes,
+                           name, set->train_count, set->test_count, set->channels, set->height, set->width,
+                           set->classes);
+    return 0;
+}
+
+static int import_read(const char *name, const char *dir, struct import *import, struct problem *problem)
+{
+    int err;
+    if (idx_present(dir) && cifar_present(dir))
+        err = problem_set(problem, ERR_INPUT, "%s: files of IDX and of CIFAR; expected those of one data set",
+                          dir);
+    else if (idx_present(dir))
+        err = idx_import(dir, import, problem);
+    else if (cifar_present(dir))
+        err = cifar_import(dir, import, problem);
+    else if (access(dir, R_OK | X_OK) != 0)
+        err = problem_set(problem, ERR_NOT_FOUND, "%s: %s", dir, strerror(errno));
+    else
+        err = problem_set(
+            problem, ERR_NOT_FOUND,
+            "%s: no files of a data set; expected IDX (train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+            "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, plain or .gz), CIFAR-10 (data_batch_1.bin to "
+            "data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin)",
+            dir);
+    return err ? err : import_check(name, dir, import, problem);
+}
+
+static int dir_make(const char *dir, struct problem *problem)
+{
+    char *path = xstrdup(dir);
+    int failed = 0;
+    for (char *at = path + 1; !failed && *path; at++)
+        if (*at == '/' || *at == '\0') {
+            const char end = *at;
+            *at = '\0';
+            failed = mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
+            *at = end;
+            if (!end)
+                break;
+        }
+    free(path);
+    return failed ? problem_set(problem, ERR_IO, "%s: the cache folder cannot be made: %s", dir,
+                                strerror(failed))
+                  : 0;
+}
+
+int data_import(const char *cache_dir, const char *name, const char *dir, struct hash *ret_hash,
+                struct problem *problem)
+{
+    struct import import = {0};
+    int err = data_name_check(name, problem);
+    if (!err)
+        err = import_read(name, dir, &import, problem);
+    if (!err)
+        err = dir_make(cache_dir, problem);
+    if (!err) {
+        char *temporary = xasprintf("%s/.%s.XXXXXX", cache_dir, name);
+        const int fd = mkostemp(temporary, O_CLOEXEC);
+        if (fd < 0)
+            err = problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
+        else {
+            err = fchmod(fd, 0644) == 0 ? data_write(fd, temporary, &import, problem)
+                                        : problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
+            close(fd);
+            if (!err)
+                err = data_adopt(cache_dir, name, temporary, NULL, ret_hash, problem);
+            if (err)
+                unlink(temporary);
+        }
+        free(temporary);
+    }
+    import_release(&import);
+    return err;
+}

@@ -1,0 +1,63 @@
+/* slot: one trainer process, from the LEASE to its end.
+ *
+ * Invariants
+ * 1. A process that slot_start made is a child of ours until slot_read has reaped it and said SLOT_ENDED; only such a child is
+ *    ever signalled. Each slot_start that succeeds is followed by exactly one SLOT_ENDED,
+ *    or by slot_end.
+ * 2. Whatever the trainer does (crashes, hangs, writes rubbish, floods), the outcome is a RESULT that fits the lease, or a
+ *    FAILURE that says what happened, with its last words from standard error.
+ * 3. The trainer gets three descriptors (the job, and two pipes to us), a process group of its own, and an environment of two
+ *    variables: it cannot tell one daemon from another.
+ * 4. Nothing here waits: descriptors do not block, and a wake-up comes through the epoll descriptor.
+ */
+#ifndef WORKER_SLOT_H
+#define WORKER_SLOT_H
+
+#include "worker/pipe.h"
+
+#include <sys/types.h>
+
+enum { SLOT_WORDS = 512 };
+
+/* The same for all slots of a daemon. Borrowed. */
+struct slot_setup {
+    const char *program; /* the trainer: started as  program TRIAL_MODE pid bytes cache  (trial.h) */
+    const char *cache_dir;
+    int64_t memory_bytes; /* of each trainer; 0: no bound */
+    int64_t stall_ms;     /* a trainer that makes no step for so long is ended */
+    int epoll;            /* where its descriptors are watched; the event's data.u32 is `index` */
+};
+
+struct slot {
+    pid_t pid;             /* 0: none runs */
+    int pidfd, out, words; /* −1: closed */
+    int64_t attempt, trial;
+    struct pipe_in in;
+    struct msg *outcome; /* what it reported at last, or why it was ended; NULL so far */
+    int64_t started_ms, moved_ms;
+    int64_t first_step_ms; /* from the start to the first step; −1 so far */
+    int64_t step;
+    double train_loss;
+    char tail[SLOT_WORDS]; /* the end of what it wrote to standard error */
+    size_t tail_size;
+};
+
+/* ERR_IO: it could not be started. */
+int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup, const struct msg_lease *lease,
+               int64_t now_ms, struct problem *problem);
+/* Ends the trainer, whatever it does; SLOT_ENDED comes as always. */
+void slot_stop(struct slot *slot);
+/* Ends the trainer and waits for that: the way out when nobody will call slot_read any more. */
+void slot_end(struct slot *slot);
+
+enum slot_news {
+    SLOT_NOTHING,
+    SLOT_MOVED, /* step and train_loss are new */
+    SLOT_ENDED, /* *ret_outcome is a RESULT or a FAILURE; the slot is free */
+};
+/* Takes in what there is, without waiting. */
+enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int64_t now_ms, struct msg *ret_outcome);
+/* When slot_read is to be called even if nothing comes. */
+int64_t slot_next_ms(const struct slot *slot, const struct slot_setup *setup);
+
+#endif
