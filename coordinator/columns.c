@@ -155,6 +155,15 @@ static const struct column search_history_columns[] = {
 };
 #undef ROW
 
+#define ROW(field) FIELD(search_model_row, field)
+static const struct column search_model_columns[] = {
+    {"id", COLUMN_ONE, 0},
+    ROW(policy_version),
+    ROW(at_ms),
+    ROW(model),
+};
+#undef ROW
+
 const struct table experiment_table = TABLE("experiment", experiment_columns, "1");
 const struct table counters_table = TABLE("counters", counters_columns, "1");
 const struct table worker_table = TABLE("worker", worker_columns, "1");
@@ -164,6 +173,7 @@ const struct table trial_table = TABLE("trial", trial_columns, "1");
 const struct table attempt_table = TABLE("attempt", attempt_columns, "1");
 const struct table search_state_table = TABLE("search_state", search_state_columns, "1");
 const struct table search_history_table = TABLE("search_history", search_history_columns, "1");
+const struct table search_model_table = TABLE("search_model", search_model_columns, "1");
 
 /* ---- SQL ----------------------------------------------------------------------------------------------- */
 

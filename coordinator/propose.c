@@ -90,9 +90,15 @@ static int restore(struct propose *propose, struct problem *problem)
         return kept->counters.proposals == 0
                    ? 0
                    : problem_set(problem, ERR_CORRUPT, "the state of the search is missing");
+    if (kept->model_changed &&
+        search_load_model(propose->search, kept->model.model.data, kept->model.model.size) != 0)
+        return problem_set(problem, ERR_CORRUPT, "the model of the search cannot be read");
     if (search_load(propose->search, kept->search.state.data, kept->search.state.size) != 0)
-        return problem_set(problem, ERR_CORRUPT, "the state of the search cannot be read");
+        return problem_set(problem, ERR_CORRUPT,
+                           "the state of the search cannot be read, or is not that of its model");
+    propose->model_version = kept->model_changed ? kept->model.policy_version : 0;
     buf_release(&kept->search.state);
+    buf_release(&kept->model.model);
     return 0;
 }
 
@@ -249,4 +255,14 @@ void propose_write(struct propose *propose, int64_t now_ms)
     row->at_ms = now_ms;
     buf_clear(&row->state);
     search_save(propose->search, &row->state);
+    if (row->policy_version == propose->model_version)
+        return;
+    struct search_model_row *model = &propose->changes->model;
+    buf_clear(&model->model);
+    search_save_model(propose->search, &model->model);
+    if (model->model.size == 0)
+        return;
+    model->policy_version = propose->model_version = row->policy_version;
+    model->at_ms = now_ms;
+    propose->changes->model_changed = true;
 }

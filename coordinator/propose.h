@@ -36,6 +36,7 @@ struct propose {
     } * waiting; /* by candidate: the proposals that wait for its reward, in order */
     size_t waiting_capacity;
     int64_t repetitions; /* of the proposals that wait: those that are not the first of their candidate */
+    int64_t model_version; /* of the policy whose model was written last; 0: none */
     const char *over;    /* why no more is proposed; NULL while more is */
 };
 
@@ -52,7 +53,7 @@ void propose_release(struct propose *propose);
 bool propose_fill(struct propose *propose, size_t wanted, int budget);
 /* All trials of the candidate are closed: rewards what waited for it. */
 void propose_reward(struct propose *propose, int64_t candidate);
-/* Appends the state of the search, if it changed. */
+/* Appends the state of the search, if it changed, and its model, if that did. */
 void propose_write(struct propose *propose, int64_t now_ms);
 
 #endif

@@ -152,6 +152,15 @@ CREATE TABLE curve (
     PRIMARY KEY (trial, point)
 ) STRICT, WITHOUT ROWID;
 
+-- The state of the search is in two parts: what changes with every proposal and reward, and what the search has learnt,
+-- which is large and changes with its policy's version.
+CREATE TABLE search_model (
+    id             INTEGER PRIMARY KEY CHECK (id = 1),
+    policy_version INTEGER NOT NULL,
+    at_ms          INTEGER NOT NULL,
+    model          BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE search_state (
     id             INTEGER PRIMARY KEY CHECK (id = 1),
     proposals      INTEGER NOT NULL,

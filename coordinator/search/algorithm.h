@@ -30,6 +30,10 @@ struct search_algorithm {
     void (*save)(const void *state, struct buf *buf);
     /* Takes what save put, and no more. ERR_CORRUPT where anything is odd. */
     int (*load)(void *state, struct cursor *cursor, const struct search_frame *frame);
+    /* What changes only with the policy's version, where that is large; NULL in the others. load comes after
+     * load_model, or alone at version 0. */
+    void (*save_model)(const void *state, struct buf *buf);
+    int (*load_model)(void *state, struct cursor *cursor);
 };
 
 #define ALGORITHM_TABLE(ROW)                                                                                 \

@@ -182,24 +182,39 @@ static void rl_save(const void *state, struct buf *buf)
 {
     const struct rl *rl = state;
     rng_save(&rl->rng, buf);
-    buf_put_f64(buf, rl->baseline);
-    buf_put_f64(buf, rl->variance);
-    buf_put_f64(buf, rl->entropy);
-    buf_put_f64s(buf, rl->controller->weights, rl->controller->count);
-    adam_save(&rl->adam, buf);
     batch_save(&rl->batch, buf);
 }
 
 static int rl_load(void *state, struct cursor *cursor, const struct search_frame *frame)
 {
     struct rl *rl = state;
+    uint64_t version = rl->batch.cleared;
     rng_load(&rl->rng, cursor);
+    int err = batch_load(&rl->batch, cursor, frame);
+    return err ? err : rl->batch.cleared == version ? 0 : ERR_CORRUPT;
+}
+
+static void rl_save_model(const void *state, struct buf *buf)
+{
+    const struct rl *rl = state;
+    buf_put_u64(buf, rl->batch.cleared);
+    buf_put_f64(buf, rl->baseline);
+    buf_put_f64(buf, rl->variance);
+    buf_put_f64(buf, rl->entropy);
+    buf_put_f64s(buf, rl->controller->weights, rl->controller->count);
+    adam_save(&rl->adam, buf);
+}
+
+static int rl_load_model(void *state, struct cursor *cursor)
+{
+    struct rl *rl = state;
+    rl->batch.cleared = cursor_take_u64(cursor);
     rl->baseline = cursor_take_f64(cursor);
     rl->variance = cursor_take_f64(cursor);
     rl->entropy = cursor_take_f64(cursor);
     cursor_take_f64s(cursor, rl->controller->weights, rl->controller->count);
     int err = adam_load(&rl->adam, cursor);
-    return err ? err : batch_load(&rl->batch, cursor, frame);
+    return err ? err : rl->batch.cleared > 0 ? 0 : ERR_CORRUPT;
 }
 
 const struct search_algorithm search_rl = {
@@ -211,4 +226,6 @@ const struct search_algorithm search_rl = {
     .status = rl_status,
     .save = rl_save,
     .load = rl_load,
+    .save_model = rl_save_model,
+    .load_model = rl_load_model,
 };

@@ -2,7 +2,8 @@
  * algorithm.
  *
  * A saved state: magic, version, identity of the experiment, proposals made, number and list of the open
- * ones, the algorithm's part, and a hash of all that came before.
+ * ones, the algorithm's part, and a hash of all that came before. A saved model: another magic, version,
+ * identity, the algorithm's part, and the hash.
  */
 #include "coordinator/search/algorithm.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, STATE_VERSION = 2 };
+enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, MODEL_MAGIC = 0x4c444f4d /* "MODL" */, STATE_VERSION = 3 };
 
 static const struct search_algorithm *const algorithms[] = {
 #define ALGORITHM_ROW(id, row) [id] = &(row),
@@ -133,12 +134,17 @@ struct search_status search_status(const struct search *search)
     return status;
 }
 
+static void save_head(const struct search *search, uint32_t magic, struct buf *buf)
+{
+    buf_put_u32(buf, magic);
+    buf_put_u32(buf, STATE_VERSION);
+    buf_put_u64(buf, search->identity);
+}
+
 void search_save(const struct search *search, struct buf *ret_state)
 {
     size_t start = ret_state->size;
-    buf_put_u32(ret_state, STATE_MAGIC);
-    buf_put_u32(ret_state, STATE_VERSION);
-    buf_put_u64(ret_state, search->identity);
+    save_head(search, STATE_MAGIC, ret_state);
     buf_put_u64(ret_state, search->proposals);
     buf_put_u64(ret_state, search->open_count);
     for (size_t i = 0; i < search->open_count; i++)
@@ -148,12 +154,37 @@ void search_save(const struct search *search, struct buf *ret_state)
     buf_put_u64(ret_state, hash64(ret_state->data + start, ret_state->size - start));
 }
 
-/* Everything between the frame's start and the algorithm's part. */
+void search_save_model(const struct search *search, struct buf *ret_model)
+{
+    size_t start = ret_model->size;
+    if (!search->algorithm->save_model || search_status(search).policy_version == 0)
+        return;
+    save_head(search, MODEL_MAGIC, ret_model);
+    search->algorithm->save_model(search->state, ret_model);
+    buf_put_u64(ret_model, hash64(ret_model->data + start, ret_model->size - start));
+}
+
+/* Looks at the hash and the head of a saved part; the cursor stands behind the head, and ends before the
+ * hash. */
+static int load_head(const struct search *search, uint32_t magic, const void *data, size_t size,
+                     struct cursor *ret_cursor)
+{
+    if (size < sizeof(uint64_t))
+        return ERR_CORRUPT;
+    size_t body = size - sizeof(uint64_t);
+    struct cursor hash = cursor_of((const uint8_t *)data + body, sizeof(uint64_t));
+    if (cursor_take_u64(&hash) != hash64(data, body))
+        return ERR_CORRUPT;
+    *ret_cursor = cursor_of(data, body);
+    return cursor_take_u32(ret_cursor) == magic && cursor_take_u32(ret_cursor) == STATE_VERSION &&
+                   cursor_take_u64(ret_cursor) == search->identity
+               ? 0
+               : ERR_CORRUPT;
+}
+
+/* Everything between the head and the algorithm's part. */
 static int load_open(struct search *search, struct cursor *cursor)
 {
-    if (cursor_take_u32(cursor) != STATE_MAGIC || cursor_take_u32(cursor) != STATE_VERSION ||
-        cursor_take_u64(cursor) != search->identity)
-        return ERR_CORRUPT;
     uint64_t proposals = cursor_take_u64(cursor), count = cursor_take_u64(cursor);
     if (cursor->failed || count > proposals || count > (cursor->size - cursor->at) / sizeof(uint64_t))
         return ERR_CORRUPT;
@@ -168,17 +199,24 @@ static int load_open(struct search *search, struct cursor *cursor)
     return 0;
 }
 
+int search_load_model(struct search *search, const void *model, size_t size)
+{
+    struct cursor cursor;
+    assert(search->proposals == 0);
+    int err = load_head(search, MODEL_MAGIC, model, size, &cursor);
+    if (!err)
+        err = search->algorithm->load_model ? search->algorithm->load_model(search->state, &cursor)
+                                            : ERR_CORRUPT;
+    return err ? err : cursor_done(&cursor) ? 0 : ERR_CORRUPT;
+}
+
 int search_load(struct search *search, const void *state, size_t size)
 {
+    struct cursor cursor;
     assert(search->proposals == 0);
-    if (size < sizeof(uint64_t))
-        return ERR_CORRUPT;
-    size_t body = size - sizeof(uint64_t);
-    struct cursor hash = cursor_of((const uint8_t *)state + body, sizeof(uint64_t));
-    if (cursor_take_u64(&hash) != hash64(state, body))
-        return ERR_CORRUPT;
-    struct cursor cursor = cursor_of(state, body);
-    int err = load_open(search, &cursor);
+    int err = load_head(search, STATE_MAGIC, state, size, &cursor);
+    if (!err)
+        err = load_open(search, &cursor);
     struct search_frame frame = {search->proposals, search->open, search->open_count};
     if (!err && search->algorithm->load)
         err = search->algorithm->load(search->state, &cursor, &frame);

@@ -55,10 +55,15 @@ void search_report(struct search *search, uint64_t number, double reward);
 
 struct search_status search_status(const struct search *search);
 
-/* The whole state, open proposals included, is appended to *ret_state. search_load wants a search fresh from
- * search_new with the same settings and space; ERR_CORRUPT otherwise, or where the state is damaged, and then
- * the search may only be destroyed. */
+/* What is saved is in two parts, each appended. The model (weights and optimiser) is large, and differs only
+ * where search_status().policy_version differs: write it then only. There is none at version 0, nor in an
+ * algorithm that keeps little. The state is all the rest, open proposals included. */
 void search_save(const struct search *search, struct buf *ret_state);
+void search_save_model(const struct search *search, struct buf *ret_model);
+/* Both want a search fresh from search_new with the same settings and space; the model, where there is one,
+ * goes first. ERR_CORRUPT otherwise, or where something is damaged or the two do not belong together, and
+ * then the search may only be destroyed. */
+int search_load_model(struct search *search, const void *model, size_t size);
 int search_load(struct search *search, const void *state, size_t size);
 
 #endif

@@ -147,29 +147,37 @@ static double quantile(const double *sorted, int64_t count, double share)
     return sorted[low] + (at - (double)low) * (sorted[low + 1] - sorted[low]);
 }
 
-/* The size of a saved state, and the seconds that saving takes. */
-static double measure_save(const struct bench *bench, size_t *ret_bytes)
+/* The sizes of a saved state and of the model beside it, and the seconds that saving both takes. */
+static double measure_save(const struct bench *bench, size_t *ret_bytes, size_t *ret_model_bytes)
 {
     enum { TIMES = 10 };
     struct search *search = search_new(&bench->experiment, bench->space);
     struct proposal proposal;
-    struct buf state = {0};
+    struct buf state = {0}, model = {0};
+    for (int64_t i = 0; i < bench->experiment.search.batch; i++) /* so that it has learnt something */
+        search_next(search, &proposal);
+    for (int64_t i = 0; i < bench->experiment.search.batch; i++)
+        search_report(search, (uint64_t)i, 0.5);
     search_next(search, &proposal);
     double start = now_seconds();
     for (int i = 0; i < TIMES; i++) {
         buf_clear(&state);
+        buf_clear(&model);
         search_save(search, &state);
+        search_save_model(search, &model);
     }
     double seconds = (now_seconds() - start) / TIMES;
     *ret_bytes = state.size;
+    *ret_model_bytes = model.size;
     buf_release(&state);
+    buf_release(&model);
     search_destroy(&search);
     return seconds;
 }
 
 static void measure(struct bench *bench, const char *name)
 {
-    size_t seeds = (size_t)bench->seeds, bytes;
+    size_t seeds = (size_t)bench->seeds, bytes, model_bytes;
     double *needed = xcalloc(3 * seeds, sizeof *needed), *trainings = needed + seeds,
            *best = trainings + seeds;
     double seconds = 0;
@@ -184,12 +192,12 @@ static void measure(struct bench *bench, const char *name)
     }
     for (int i = 0; i < 3; i++)
         qsort(needed + (size_t)i * seeds, seeds, sizeof *needed, compare);
-    double save_seconds = measure_save(bench, &bytes);
-    printf("%-11s %4lld of %-4lld %7.0f %7.0f %7.0f %7.0f %9.0f %7.4f %11.4f %9zu %7.3f\n", name,
+    double save_seconds = measure_save(bench, &bytes, &model_bytes);
+    printf("%-11s %4lld of %-4lld %7.0f %7.0f %7.0f %7.0f %9.0f %7.4f %11.4f %7zu %9zu %7.3f\n", name,
            (long long)found, (long long)bench->seeds, quantile(needed, bench->seeds, 0.25),
            quantile(needed, bench->seeds, 0.5), quantile(needed, bench->seeds, 0.75), needed[seeds - 1],
            quantile(trainings, bench->seeds, 0.5), quantile(best, bench->seeds, 0.5),
-           1e3 * seconds / (double)proposals, bytes / 1024, 1e3 * save_seconds);
+           1e3 * seconds / (double)proposals, bytes, model_bytes / 1024, 1e3 * save_seconds);
     fflush(stdout);
     free(needed);
 }
@@ -266,8 +274,8 @@ int main(int argc, char **argv)
     space_strings(bench.space, &exact, &strings);
     printf("%.0f strings; at most %lld proposals to find %s\n", strings, (long long)bench.limit,
            bench.hidden ? "a hidden function" : "x*sigmoid(b*x)");
-    printf("%-11s %-12s %7s %7s %7s %7s %9s %7s %11s %9s %7s\n", "algorithm", "found", "25 %", "median",
-           "75 %", "most", "trainings", "best", "ms/proposal", "state KiB", "save ms");
+    printf("%-11s %-12s %7s %7s %7s %7s %9s %7s %11s %7s %9s %7s\n", "algorithm", "found", "25 %", "median",
+           "75 %", "most", "trainings", "best", "ms/proposal", "state B", "model KiB", "save ms");
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
         if (bench.only && strcmp(bench.only, algorithms[i].name) != 0)
             continue;

@@ -87,6 +87,20 @@ void search_save(const struct search *search, struct buf *ret_state)
         buf_put_f64(ret_state, search->rewards[i]);
 }
 
+void search_save_model(const struct search *search, struct buf *ret_model)
+{
+    (void)search;
+    (void)ret_model;
+}
+
+int search_load_model(struct search *search, const void *model, size_t size)
+{
+    (void)search;
+    (void)model;
+    (void)size;
+    return ERR_CORRUPT;
+}
+
 int search_load(struct search *search, const void *state, size_t size)
 {
     struct cursor cursor = cursor_of(state, size);
@@ -213,6 +227,13 @@ UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
         buf_clear(&disk->search.state);
         buf_put(&disk->search.state, changes->search.state.data, changes->search.state.size);
         disk->search_changed = true;
+    }
+    if (changes->model_changed) {
+        disk->model.policy_version = changes->model.policy_version;
+        disk->model.at_ms = changes->model.at_ms;
+        buf_clear(&disk->model.model);
+        buf_put(&disk->model.model, changes->model.model.data, changes->model.model.size);
+        disk->model_changed = true;
     }
 }
 

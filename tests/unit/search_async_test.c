@@ -168,9 +168,7 @@ static void a_state_saved_at_any_moment_goes_on_bit_for_bit(void **state)
         start_world(&world, &experiment, 2);
         for (int step = 0; step < 60; step++) {
             struct world twin = world;
-            struct buf saved = state_of(world.search);
-            twin.search = search_new(&experiment, world.space);
-            assert_int_equal(search_load(twin.search, saved.data, saved.size), 0);
+            twin.search = twin_of(world.search, &experiment, world.space);
             assert_same_state(world.search, twin.search);
             for (int ahead = 0; ahead < 12; ahead++)
                 step_world(&twin);
@@ -179,7 +177,6 @@ static void a_state_saved_at_any_moment_goes_on_bit_for_bit(void **state)
             assert_same_state(world.search, twin.search);
             assert_memory_equal(world.open, twin.open, sizeof world.open);
             search_destroy(&twin.search);
-            buf_release(&saved);
         }
         end_world(&world);
     }
@@ -195,18 +192,20 @@ static void a_damaged_or_forged_state_is_refused_or_read_within_bounds(void **st
         start_world(&world, &experiment, 1);
         for (int step = 0; step < 13; step++)
             step_world(&world);
-        struct buf saved = state_of(world.search);
-        assert_int_equal(load_fresh(&experiment, world.space, saved.data, saved.size), 0);
+        struct buf saved = state_of(world.search), model = model_of(world.search);
+        assert_int_equal(load_fresh(&experiment, world.space, &model, saved.data, saved.size), 0);
         for (size_t at = 0; at < saved.size - 16; at += at < 400 || at > saved.size - 4000 ? 4 : 1003) {
             saved.data[at] ^= 1;
-            assert_int_equal(load_fresh(&experiment, world.space, saved.data, saved.size), ERR_CORRUPT);
+            assert_int_equal(load_fresh(&experiment, world.space, &model, saved.data, saved.size),
+                             ERR_CORRUPT);
             saved.data[at] ^= 1;
             for (size_t j = 0; j < sizeof values / sizeof *values; j++)
-                load_forged(&experiment, world.space, &saved, at, values[j]);
+                load_forged(&experiment, world.space, &model, &saved, at, values[j]);
         }
         experiment.search.mode = MODE_SYNC;
-        assert_int_equal(load_fresh(&experiment, world.space, saved.data, saved.size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, world.space, &model, saved.data, saved.size), ERR_CORRUPT);
         buf_release(&saved);
+        buf_release(&model);
         end_world(&world);
     }
 }

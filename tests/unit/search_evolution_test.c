@@ -144,10 +144,7 @@ static void a_state_saved_at_any_moment_goes_on_bit_for_bit(void **state)
     struct search *a = search_new(&experiment, space);
     struct proposal proposal, open[BATCH];
     for (int moment = 0; moment < 5 * 2 * BATCH; moment++) { /* before each proposal and each report */
-        struct search *b = search_new(&experiment, space);
-        struct buf saved = state_of(a);
-        assert_int_equal(search_load(b, saved.data, saved.size), 0);
-        buf_release(&saved);
+        struct search *b = twin_of(a, &experiment, space);
         assert_same_state(a, b);
         int at = moment % (2 * BATCH);
         if (at < BATCH) {
@@ -180,28 +177,28 @@ static void a_damaged_or_forged_state_is_refused_or_read_within_bounds(void **st
     for (int i = 0; i < 3; i++)
         search_next(search, &proposal);
     search_report(search, 3 * BATCH + 1, 0.5);
-    struct buf saved = state_of(search);
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), 0);
+    struct buf saved = state_of(search), none = {0};
+    assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), 0);
     for (size_t size = 0; size < saved.size; size++)
-        assert_int_equal(load_fresh(&experiment, space, saved.data, size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, space, &none, saved.data, size), ERR_CORRUPT);
     static const uint64_t values[] = {0, 1, 2, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(0x7ff8000000000000)};
     for (size_t at = 0; at < saved.size - 16; at += 4) {
         saved.data[at] ^= 1;
-        assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), ERR_CORRUPT);
         saved.data[at] ^= 1;
         for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-            load_forged(&experiment, space, &saved, at, values[i]);
+            load_forged(&experiment, space, &none, &saved, at, values[i]);
     }
     enum { MEMBERS = 8 + 8 + 8 + 8 + 2 * 8 };
-    assert_int_equal(load_forged(&experiment, space, &saved, MEMBERS, POPULATION + 1), ERR_CORRUPT);
-    assert_int_equal(load_forged(&experiment, space, &saved, MEMBERS, POPULATION - 1), ERR_CORRUPT);
-    assert_int_equal(load_forged(&experiment, space, &saved, MEMBERS + 16, UINT64_MAX),
+    assert_int_equal(load_forged(&experiment, space, &none, &saved, MEMBERS, POPULATION + 1), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &none, &saved, MEMBERS, POPULATION - 1), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &none, &saved, MEMBERS + 16, UINT64_MAX),
                      ERR_CORRUPT); /* tokens out of range */
     experiment.evolution.sample++;
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), ERR_CORRUPT);
     experiment.evolution.sample--;
     experiment.evolution.population++;
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), ERR_CORRUPT);
     buf_release(&saved);
     search_destroy(&search);
     space_destroy(&space);

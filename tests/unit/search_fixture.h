@@ -54,11 +54,14 @@ static inline struct experiment small_experiment(enum algorithm algorithm, uint6
     return experiment;
 }
 
+/* What loading these says; `model` may be empty. */
 static inline int load_fresh(const struct experiment *experiment, const struct space *space,
-                             const void *state, size_t size)
+                             const struct buf *model, const void *state, size_t size)
 {
     struct search *search = search_new(experiment, space);
-    int err = search_load(search, state, size);
+    int err = model->size > 0 ? search_load_model(search, model->data, model->size) : 0;
+    if (!err)
+        err = search_load(search, state, size);
     search_destroy(&search);
     return err;
 }
@@ -99,13 +102,40 @@ static inline struct buf state_of(const struct search *search)
     return buf;
 }
 
+static inline struct buf model_of(const struct search *search)
+{
+    struct buf buf = {0};
+    search_save_model(search, &buf);
+    return buf;
+}
+
+/* Another search in the same state, by way of what is saved. */
+static inline struct search *twin_of(const struct search *search, const struct experiment *experiment,
+                                     const struct space *space)
+{
+    struct search *twin = search_new(experiment, space);
+    struct buf state = state_of(search), model = model_of(search);
+    if (model.size > 0)
+        assert_int_equal(search_load_model(twin, model.data, model.size), 0);
+    assert_int_equal(search_load(twin, state.data, state.size), 0);
+    buf_release(&state);
+    buf_release(&model);
+    return twin;
+}
+
+static inline void assert_same_buf(struct buf a, struct buf b)
+{
+    assert_int_equal(a.size, b.size);
+    if (a.size > 0)
+        assert_memory_equal(a.data, b.data, a.size);
+    buf_release(&a);
+    buf_release(&b);
+}
+
 static inline void assert_same_state(const struct search *a, const struct search *b)
 {
-    struct buf of_a = state_of(a), of_b = state_of(b);
-    assert_int_equal(of_a.size, of_b.size);
-    assert_memory_equal(of_a.data, of_b.data, of_a.size);
-    buf_release(&of_a);
-    buf_release(&of_b);
+    assert_same_buf(state_of(a), state_of(b));
+    assert_same_buf(model_of(a), model_of(b));
 }
 
 /* Proposes and rewards a whole batch, in the order of `order` (NULL: as proposed); returns the mean reward.
@@ -145,16 +175,21 @@ static inline void check_order_of_reports(enum algorithm algorithm)
     space_destroy(&space);
 }
 
-/* Sets the eight bytes at `at` and mends the hash, as somebody would who forges a state. */
+/* Sets the eight bytes at `at` of a state, or of a model where `state` is NULL, and mends the hash, as
+ * somebody would who forges it. */
 static inline int load_forged(const struct experiment *experiment, const struct space *space,
-                              const struct buf *saved, size_t at, uint64_t value)
+                              const struct buf *model, const struct buf *state, size_t at, uint64_t value)
 {
+    const struct buf *saved = state ? state : model;
     struct buf forged = {0};
     buf_put(&forged, saved->data, at);
     buf_put_u64(&forged, value);
     buf_put(&forged, saved->data + at + 8, saved->size - 8 - (at + 8));
     buf_put_u64(&forged, hash64(forged.data, forged.size));
-    int err = load_fresh(experiment, space, forged.data, forged.size);
+    struct search *search = search_new(experiment, space);
+    int err = state ? load_fresh(experiment, space, model, forged.data, forged.size)
+                    : search_load_model(search, forged.data, forged.size);
+    search_destroy(&search);
     buf_release(&forged);
     return err;
 }

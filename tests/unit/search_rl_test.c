@@ -54,10 +54,7 @@ static void a_state_saved_at_any_moment_of_a_batch_goes_on_bit_for_bit(void **st
     struct proposal proposal, open[8];
     for (int moment = 0; moment < 32;
          moment++) { /* two batches, saved before each proposal and each report */
-        struct search *b = search_new(&experiment, space);
-        struct buf saved = state_of(a);
-        assert_int_equal(search_load(b, saved.data, saved.size), 0);
-        buf_release(&saved);
+        struct search *b = twin_of(a, &experiment, space);
         assert_same_state(a, b);
         if (moment % 16 < 8) {
             assert_int_equal(search_next(a, &proposal), SEARCH_PROPOSED);
@@ -88,18 +85,79 @@ static void a_damaged_state_of_a_controller_is_refused(void **state)
     run_batch(search, space, 8, NULL);
     for (int i = 0; i < 3; i++)
         search_next(search, &proposal);
-    struct buf saved = state_of(search);
-    for (size_t size = 0; size < saved.size; size += 97)
-        assert_int_equal(load_fresh(&experiment, space, saved.data, size), ERR_CORRUPT);
-    for (size_t at = 0; at < saved.size; at += 89) {
+    struct buf saved = state_of(search), model = model_of(search);
+    for (size_t size = 0; size < saved.size; size += 7)
+        assert_int_equal(load_fresh(&experiment, space, &model, saved.data, size), ERR_CORRUPT);
+    for (size_t at = 0; at < saved.size; at += 9) {
         saved.data[at] ^= 0x10;
-        assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), ERR_CORRUPT);
         saved.data[at] ^= 0x10;
     }
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), 0);
+    for (size_t at = 0; at < model.size; at += 89) {
+        struct buf cut = {model.data, at + 1, 0};
+        assert_int_equal(load_fresh(&experiment, space, &cut, saved.data, saved.size), ERR_CORRUPT);
+        model.data[at] ^= 0x10;
+        assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), ERR_CORRUPT);
+        model.data[at] ^= 0x10;
+    }
+    assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), 0);
     experiment.rl.hidden++;
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), ERR_CORRUPT);
     buf_release(&saved);
+    buf_release(&model);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void the_model_changes_with_the_version_only(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposal;
+    assert_same_buf(model_of(search), (struct buf){0}); /* the start follows from the seed */
+    for (uint64_t version = 0; version < 3; version++) {
+        struct buf model = model_of(search);
+        for (int i = 0; i < 8; i++)
+            search_next(search, &proposal);
+        for (uint64_t i = 0; i < 7; i++)
+            search_report(search, version * 8 + i, 0.1 * (double)i);
+        assert_same_buf(model, model_of(search));
+        model = model_of(search);
+        search_report(search, version * 8 + 7, 0.9);
+        struct buf later = model_of(search), small = state_of(search);
+        assert_true(later.size > 20 * small.size);
+        assert_true(later.size != model.size || memcmp(later.data, model.data, later.size) != 0);
+        buf_release(&model);
+        buf_release(&later);
+        buf_release(&small);
+    }
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void a_state_and_a_model_of_different_versions_are_refused(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    struct search *search = search_new(&experiment, space);
+    struct buf none = {0};
+    run_batch(search, space, 8, NULL);
+    struct buf old_state = state_of(search), old_model = model_of(search);
+    run_batch(search, space, 8, NULL);
+    struct buf new_state = state_of(search), new_model = model_of(search);
+    assert_int_equal(load_fresh(&experiment, space, &old_model, old_state.data, old_state.size), 0);
+    assert_int_equal(load_fresh(&experiment, space, &new_model, new_state.data, new_state.size), 0);
+    assert_int_equal(load_fresh(&experiment, space, &old_model, new_state.data, new_state.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &new_model, old_state.data, old_state.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &none, new_state.data, new_state.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &new_state, new_model.data, new_model.size), ERR_CORRUPT);
+    buf_release(&old_state);
+    buf_release(&old_model);
+    buf_release(&new_state);
+    buf_release(&new_model);
     search_destroy(&search);
     space_destroy(&space);
 }
@@ -114,18 +172,23 @@ static void a_forged_state_with_a_right_hash_is_read_within_bounds(void **state)
     run_batch(search, space, 8, NULL);
     for (int i = 0; i < 3; i++)
         search_next(search, &proposal);
-    struct buf saved = state_of(search);
+    struct buf saved = state_of(search), model = model_of(search);
     static const uint64_t values[] = {0, 1, 2, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(0x7ff8000000000000)};
-    enum { HEADER = 120, BATCH = 8 * (5 * (4 + 8) + 16) + 32 };
-    for (size_t at = 0; at < saved.size - 16; at += at < HEADER || at > saved.size - BATCH - 64 ? 4 : 1003)
-        for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-            load_forged(&experiment, space, &saved, at, values[i]);
-    assert_int_equal(load_forged(&experiment, space, &saved, 8, 0), ERR_CORRUPT); /* identity */
-    assert_int_equal(load_forged(&experiment, space, &saved, 16, 9),
-                     ERR_CORRUPT); /* proposals: fewer than handed out */
-    assert_int_equal(load_forged(&experiment, space, &saved, 24, UINT64_MAX),
-                     ERR_CORRUPT); /* open proposals */
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        for (size_t at = 0; at < saved.size - 16; at += 4)
+            load_forged(&experiment, space, &model, &saved, at, values[i]);
+        for (size_t at = 0; at < model.size - 16; at += at < 120 ? 4 : 1003)
+            load_forged(&experiment, space, &model, NULL, at, values[i]);
+    }
+    enum { IDENTITY = 8, PROPOSALS = 16, OPEN = 24, VERSION = 16 };
+    assert_int_equal(load_forged(&experiment, space, &model, &saved, IDENTITY, 0), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &model, &saved, PROPOSALS, 9),
+                     ERR_CORRUPT); /* fewer than handed out */
+    assert_int_equal(load_forged(&experiment, space, &model, &saved, OPEN, UINT64_MAX), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &model, NULL, IDENTITY, 0), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &model, NULL, VERSION, 0), ERR_CORRUPT);
     buf_release(&saved);
+    buf_release(&model);
     search_destroy(&search);
     space_destroy(&space);
 }
@@ -261,6 +324,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_batch_waits_for_its_last_reward),
         cmocka_unit_test(a_state_saved_at_any_moment_of_a_batch_goes_on_bit_for_bit),
         cmocka_unit_test(a_damaged_state_of_a_controller_is_refused),
+        cmocka_unit_test(the_model_changes_with_the_version_only),
+        cmocka_unit_test(a_state_and_a_model_of_different_versions_are_refused),
         cmocka_unit_test(a_forged_state_with_a_right_hash_is_read_within_bounds),
         cmocka_unit_test(a_reward_with_a_known_optimum_is_learnt_and_entropy_falls),
         cmocka_unit_test(rewards_that_are_all_equal_teach_nothing),

@@ -69,10 +69,15 @@ static void every_field_of_a_row_has_its_column(void **state)
         const struct table *table;
         size_t size;
     } rows[] = {
-        {&experiment_table, sizeof(struct experiment_row)}, {&counters_table, sizeof(struct counters_row)},
-        {&worker_table, sizeof(struct worker_row)},         {&candidate_table, sizeof(struct candidate_row)},
-        {&proposal_table, sizeof(struct proposal_row)},     {&trial_table, sizeof(struct trial_row)},
-        {&attempt_table, sizeof(struct attempt_row)},       {&search_state_table, sizeof(struct search_row)},
+        {&experiment_table, sizeof(struct experiment_row)},
+        {&counters_table, sizeof(struct counters_row)},
+        {&worker_table, sizeof(struct worker_row)},
+        {&candidate_table, sizeof(struct candidate_row)},
+        {&proposal_table, sizeof(struct proposal_row)},
+        {&trial_table, sizeof(struct trial_row)},
+        {&attempt_table, sizeof(struct attempt_row)},
+        {&search_state_table, sizeof(struct search_row)},
+        {&search_model_table, sizeof(struct search_model_row)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct table *table = rows[i].table;

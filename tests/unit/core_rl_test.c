@@ -1,4 +1,5 @@
-/* Promises of the core with search.mode = async: how far a search that learns runs ahead. */
+/* Promises of the core around a search that learns: how far an asynchronous one runs ahead, and what is
+ * written when. */
 #define CORE_FIXTURE_REAL_SEARCH
 #include "tests/unit/core_bench.h"
 
@@ -70,12 +71,50 @@ static void repetitions_of_what_is_in_training_stop_until_a_reward_comes(void **
     close_bench(&bench);
 }
 
+static void the_model_is_written_only_when_it_has_changed(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"search.algorithm=rl", "search.candidates=40", "search.batch=4",
+                                           "search.references=",  "rl.hidden=32",         NULL};
+    struct bench bench;
+    open_bench(&bench, settings);
+    struct msg_lease lease = join(&bench, 1, "one", 1);
+    int written = 0, turns = 0;
+    while (!core_finished(bench.core)) {
+        int64_t version = bench.disk.search.policy_version;
+        core_receive(bench.core, 1, &(struct msg){.type = MSG_RESULT, .result_ = result_of(&lease)},
+                     bench.now_ms);
+        say(&bench, 1, request_of(1));
+        core_advance(bench.core, bench.now_ms);
+        const struct rows *rows = core_rows(bench.core);
+        assert_true(rows->search_changed);
+        assert_true(rows->search.state.size < 4000);
+        assert_int_equal(rows->model_changed, rows->search.policy_version > version);
+        if (rows->model_changed) {
+            assert_int_equal(rows->model.policy_version, rows->search.policy_version);
+            assert_true(rows->model.model.size > 100000);
+        }
+        written += rows->model_changed;
+        turns++;
+        disk_commit(&bench.disk, rows);
+        size_t count;
+        struct core_send *sends = core_sends(bench.core, &count);
+        for (size_t i = 0; i < count; i++)
+            if (sends[i].type == MSG_LEASE)
+                lease = lease_in(&bench, &sends[i]);
+        core_clear(bench.core, bench.now_ms);
+    }
+    assert_true(written > 5 && written < turns);
+    close_bench(&bench);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
     matrix_fix_core(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_proposed_before_a_worker_waits),
+        cmocka_unit_test(the_model_is_written_only_when_it_has_changed),
         cmocka_unit_test(repetitions_of_what_is_in_training_stop_until_a_reward_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
