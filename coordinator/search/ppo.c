@@ -40,11 +40,11 @@ double ppo_gradient(const struct controller *controller, struct pass *pass, cons
         for (size_t b = 0; b < count; b++)
             for (size_t t = 0; t < steps; t++) {
                 double entropy;
-                objective += token_gradient(pass_row(controller, pass, pass->log_probability, t, b),
-                                            controller->choices[t], tokens[b * steps + t],
-                                            batch->log_probability[(first + b) * steps + t],
-                                            batch->advantage[first + b], settings, share,
-                                            pass_row(controller, pass, pass->dlogits, t, b), &entropy);
+                objective += token_gradient(
+                    pass_row(controller, pass, pass->log_probability, t, b), controller->choices[t],
+                    tokens[b * steps + t], batch->log_probability[(first + b) * steps + t],
+                    batch->relevant[(first + b) * steps + t] ? batch->advantage[first + b] : 0, settings,
+                    share, pass_row(controller, pass, pass->dlogits, t, b), &entropy);
                 entropies += entropy;
                 free_tokens += controller->choices[t] > 1;
             }

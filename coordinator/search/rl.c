@@ -34,8 +34,9 @@ struct rl {
     struct batch batch; /* as many were cleared as updates were made */
 
     struct pass *pass;
-    uint16_t *tokens;        /* scratch, as the next three: size × steps */
+    uint16_t *tokens;        /* scratch, as the next four: size × steps */
     double *log_probability; /* size × steps */
+    bool *relevant;          /* size × steps */
     double *advantage;       /* size */
     double *gradient;        /* parameters */
 };
@@ -58,6 +59,7 @@ static void *rl_new(const struct experiment *experiment, const struct space *spa
     rl->pass = pass_new(rl->controller, size < PASS_SEQUENCES ? size : PASS_SEQUENCES);
     rl->tokens = xcalloc(size * rl->controller->steps, sizeof *rl->tokens);
     rl->log_probability = xcalloc(size * rl->controller->steps, sizeof *rl->log_probability);
+    rl->relevant = xcalloc(size * rl->controller->steps, sizeof *rl->relevant);
     rl->advantage = xcalloc(size, sizeof *rl->advantage);
     rl->gradient = xcalloc(rl->controller->count, sizeof *rl->gradient);
     return rl;
@@ -72,6 +74,7 @@ static void rl_destroy(void *state)
     batch_release(&rl->batch);
     free(rl->tokens);
     free(rl->log_probability);
+    free(rl->relevant);
     free(rl->advantage);
     free(rl->gradient);
     free(rl);
@@ -148,10 +151,11 @@ static void learn(struct rl *rl)
     fill_advantages(rl);
     for (size_t i = 0; i < size; i++) {
         memcpy(rl->tokens + i * steps, rl->batch.done[i].tokens, steps * sizeof *rl->tokens);
+        space_relevant(rl->batch.space, rl->batch.done[i].tokens, rl->relevant + i * steps);
         memcpy(rl->log_probability + i * steps, rl->batch.done[i].log_probability,
                steps * sizeof *rl->log_probability);
     }
-    struct ppo_batch batch = {size, rl->tokens, rl->log_probability, rl->advantage};
+    struct ppo_batch batch = {size, rl->tokens, rl->log_probability, rl->relevant, rl->advantage};
     for (int64_t epoch = 0; epoch < rl->epochs; epoch++) {
         double entropy;
         ppo_gradient(rl->controller, rl->pass, &batch, &rl->ppo, rl->gradient, &entropy);
