@@ -147,11 +147,11 @@ static const struct column attempt_columns[] = {
 
 #define ROW(field) FIELD(search_row, field)
 static const struct column search_state_columns[] = {
-    {"id", COLUMN_ONE, 0}, ROW(proposals), ROW(rewards), ROW(policy_version),
-    ROW(baseline),         ROW(entropy),   ROW(at_ms),   ROW(state),
+    {"id", COLUMN_ONE, 0}, ROW(proposals), ROW(rewards), ROW(policy_version), ROW(baseline),
+    ROW(entropy),          ROW(at_ms),     ROW(policy),  ROW(state),
 };
 static const struct column search_history_columns[] = {
-    ROW(policy_version), ROW(proposals), ROW(rewards), ROW(baseline), ROW(entropy), ROW(at_ms),
+    ROW(policy_version), ROW(proposals), ROW(rewards), ROW(baseline), ROW(entropy), ROW(at_ms), ROW(policy),
 };
 #undef ROW
 

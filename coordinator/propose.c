@@ -1,5 +1,7 @@
 #include "coordinator/propose.h"
 
+#include "common/json.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -241,6 +243,22 @@ bool propose_fill(struct propose *propose, size_t wanted, int budget)
     }
 }
 
+/* What the search has learnt of each token, as a JSON array:
+ * [{"choice":"tanh(x)","probability":0.5,"entropy":1.2},…] */
+static void put_policy(const struct space *space, const struct search_status *status, struct json *json)
+{
+    json_array(json, NULL);
+    for (int at = 0; at < status->tokens; at++) {
+        const struct token_status *token = &status->token[at];
+        json_object(json, NULL);
+        json_text(json, "choice", space_choice_text(space, at, token->likeliest));
+        json_real(json, "probability", token->probability);
+        json_real(json, "entropy", token->entropy);
+        json_end(json);
+    }
+    json_end(json);
+}
+
 void propose_write(struct propose *propose, int64_t now_ms)
 {
     if (!propose->changes->search_changed)
@@ -253,6 +271,10 @@ void propose_write(struct propose *propose, int64_t now_ms)
     row->baseline = status.baseline;
     row->entropy = status.entropy;
     row->at_ms = now_ms;
+    struct json policy = {0};
+    put_policy(propose->admit.space, &status, &policy);
+    row->policy = rows_keep(propose->changes, buf_text(&policy.out));
+    buf_release(&policy.out);
     buf_clear(&row->state);
     search_save(propose->search, &row->state);
     if (row->policy_version == propose->model_version)

@@ -217,8 +217,7 @@ struct search_model_row {
 };
 
 /* The state of the search, as search_save wrote it, with what search_status says; one row. Restored. And one
- * row of history for each policy_version, the later one wins (version, proposals, rewards, baseline, entropy,
- * at_ms). */
+ * row of history for each policy_version, the later one wins (all of it but the state). */
 struct search_row {
     int64_t proposals;
     int64_t rewards;
@@ -226,6 +225,7 @@ struct search_row {
     double baseline;
     double entropy;
     int64_t at_ms;
+    const char *policy; /* a JSON array, for each token the likeliest choice, its probability, and the entropy */
     struct buf state; /* owned by the rows */
 };
 

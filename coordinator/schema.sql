@@ -169,6 +169,7 @@ CREATE TABLE search_state (
     baseline       REAL,
     entropy        REAL,
     at_ms          INTEGER NOT NULL,
+    policy         TEXT NOT NULL, -- JSON: for each token the likeliest choice, its probability, and the entropy
     state          BLOB NOT NULL
 ) STRICT;
 
@@ -179,7 +180,8 @@ CREATE TABLE search_history (
     rewards        INTEGER NOT NULL,
     baseline       REAL,
     entropy        REAL,
-    at_ms          INTEGER NOT NULL
+    at_ms          INTEGER NOT NULL,
+    policy         TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE event (

@@ -11,6 +11,8 @@
 #include "coordinator/search/algorithm.h"
 #include "coordinator/search/batch.h"
 
+#include "common/vecmath.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ struct evolution {
     int free_token[SPACE_MAX_TOKENS]; /* the tokens with more than one choice */
     int free_count;
     size_t size, sample;
+    uint64_t per_version; /* members that make a new version of the population: search.batch, in both modes */
     struct member *members; /* a ring of `size` */
     size_t count, oldest;
     struct batch batch;
@@ -44,6 +47,7 @@ static void *evolution_new(const struct experiment *experiment, const struct spa
             evolution->free_token[evolution->free_count++] = at;
     evolution->size = (size_t)experiment->evolution.population;
     evolution->sample = (size_t)experiment->evolution.sample;
+    evolution->per_version = (uint64_t)experiment->search.batch;
     evolution->members = xcalloc(evolution->size, sizeof *evolution->members);
     bool asynchronous = experiment->search.mode == MODE_ASYNC;
     batch_init(&evolution->batch, space, asynchronous ? 1 : (size_t)experiment->search.batch, asynchronous);
@@ -56,6 +60,11 @@ static void evolution_destroy(void *state)
     batch_release(&evolution->batch);
     free(evolution->members);
     free(evolution);
+}
+
+static uint64_t version_of(const struct evolution *evolution)
+{
+    return evolution->batch.cleared * evolution->batch.size / evolution->per_version;
 }
 
 /* Number `age` of the population, from 0, the oldest. */
@@ -128,7 +137,7 @@ static enum search_answer evolution_next(void *state, struct proposal *proposal)
             mutate(evolution, &rng, proposal->tokens);
         }
     }
-    proposal->policy_version = evolution->batch.cleared;
+    proposal->policy_version = version_of(evolution);
     struct sample *sample = batch_add(&evolution->batch, proposal->number);
     memcpy(sample->tokens, proposal->tokens, sizeof sample->tokens);
     return SEARCH_PROPOSED;
@@ -144,14 +153,39 @@ static void evolution_report(void *state, uint64_t number, double reward)
     batch_clear(&evolution->batch);
 }
 
+/* How often each choice of a token stands in the population is what it has learnt of it. */
+static struct token_status token_status(const struct evolution *evolution, int at)
+{
+    struct token_status status = {0};
+    size_t times[SPACE_MAX_TEMPLATES] = {0};
+    for (size_t i = 0; i < evolution->count; i++)
+        times[member_at(evolution, i)->tokens[at]]++;
+    for (int choice = 0; choice < space_choices(evolution->space, at); choice++) {
+        double share = (double)times[choice] / (double)evolution->count;
+        status.entropy -= share > 0 ? share * vm_log(share) : 0;
+        if (share > status.probability) {
+            status.probability = share;
+            status.likeliest = choice;
+        }
+    }
+    return status;
+}
+
 static void evolution_status(const void *state, struct search_status *status)
 {
     const struct evolution *evolution = state;
+    status->policy_version = version_of(evolution);
+    if (evolution->count == 0)
+        return;
     double sum = 0;
     for (size_t i = 0; i < evolution->count; i++)
         sum += member_at(evolution, i)->reward;
-    status->policy_version = evolution->batch.cleared;
-    status->baseline = evolution->count > 0 ? sum / (double)evolution->count : 0;
+    status->baseline = sum / (double)evolution->count;
+    status->tokens = space_tokens(evolution->space);
+    for (int at = 0; at < status->tokens; at++) {
+        status->token[at] = token_status(evolution, at);
+        status->entropy += evolution->free_count > 0 ? status->token[at].entropy / evolution->free_count : 0;
+    }
 }
 
 static void evolution_save(const void *state, struct buf *buf)

@@ -24,9 +24,15 @@ struct ppo_settings {
     double clip, entropy_weight;
 };
 
-/* The loss; gradient[controller->count] is overwritten with its gradient. *ret_entropy: mean over sequences
- * and over tokens with more than one choice, in nats. The batch may be larger than the pass. */
+/* What a pass shows of the policy: means over the sequences of the batch. */
+struct ppo_view {
+    double *entropy;     /* steps, in nats */
+    double *probability; /* steps × widest: of each choice */
+};
+
+/* The loss; gradient[controller->count] is overwritten with its gradient. Fills *view; NULL: nobody looks.
+ * The batch may be larger than the pass. */
 double ppo_gradient(const struct controller *controller, struct pass *pass, const struct ppo_batch *batch,
-                    const struct ppo_settings *settings, double *gradient, double *ret_entropy);
+                    const struct ppo_settings *settings, double *gradient, const struct ppo_view *view);
 
 #endif

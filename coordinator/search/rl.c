@@ -30,15 +30,19 @@ struct rl {
     struct controller *controller;
     struct adam adam;
     double baseline, variance; /* moving averages of the reward and of its squared distance to the baseline */
-    double entropy;
+    int tokens;                /* that there is a status of: all, after the first update */
+    struct token_status token[SPACE_MAX_TOKENS];
     struct batch batch; /* as many were cleared as updates were made */
 
     struct pass *pass;
-    uint16_t *tokens;        /* scratch, as the next four: size × steps */
-    double *log_probability; /* size × steps */
-    bool *relevant;          /* size × steps */
-    double *advantage;       /* size */
-    double *gradient;        /* parameters */
+    struct scratch {
+        uint16_t *tokens; /* size × steps, as the next two */
+        double *log_probability;
+        bool *relevant;
+        double *advantage; /* size */
+        double *gradient;  /* parameters */
+        struct ppo_view view;
+    } scratch; /* means something within an update only, tokens also while a batch is drawn */
 };
 
 static void *rl_new(const struct experiment *experiment, const struct space *space)
@@ -57,11 +61,15 @@ static void *rl_new(const struct experiment *experiment, const struct space *spa
     rl->rng = rng_seed(experiment->seed, "policy", 0);
     adam_init(&rl->adam, rl->controller->count);
     rl->pass = pass_new(rl->controller, size < PASS_SEQUENCES ? size : PASS_SEQUENCES);
-    rl->tokens = xcalloc(size * rl->controller->steps, sizeof *rl->tokens);
-    rl->log_probability = xcalloc(size * rl->controller->steps, sizeof *rl->log_probability);
-    rl->relevant = xcalloc(size * rl->controller->steps, sizeof *rl->relevant);
-    rl->advantage = xcalloc(size, sizeof *rl->advantage);
-    rl->gradient = xcalloc(rl->controller->count, sizeof *rl->gradient);
+    size_t steps = rl->controller->steps;
+    rl->scratch = (struct scratch){
+        .tokens = xcalloc(size * steps, sizeof(uint16_t)),
+        .log_probability = xcalloc(size * steps, sizeof(double)),
+        .relevant = xcalloc(size * steps, sizeof(bool)),
+        .advantage = xcalloc(size, sizeof(double)),
+        .gradient = xcalloc(rl->controller->count, sizeof(double)),
+        .view = {xcalloc(steps, sizeof(double)), xcalloc(steps * rl->controller->widest, sizeof(double))},
+    };
     return rl;
 }
 
@@ -72,11 +80,13 @@ static void rl_destroy(void *state)
     adam_release(&rl->adam);
     pass_destroy(&rl->pass);
     batch_release(&rl->batch);
-    free(rl->tokens);
-    free(rl->log_probability);
-    free(rl->relevant);
-    free(rl->advantage);
-    free(rl->gradient);
+    free(rl->scratch.tokens);
+    free(rl->scratch.log_probability);
+    free(rl->scratch.relevant);
+    free(rl->scratch.advantage);
+    free(rl->scratch.gradient);
+    free(rl->scratch.view.entropy);
+    free(rl->scratch.view.probability);
     free(rl);
 }
 
@@ -88,10 +98,10 @@ static void draw(struct rl *rl, uint64_t first, size_t count)
     for (size_t drawn = 0; drawn < count; drawn += rl->pass->batch) {
         size_t left = count - drawn;
         controller_forward(controller, rl->pass, left < rl->pass->capacity ? left : rl->pass->capacity,
-                           rl->tokens, &rl->rng);
+                           rl->scratch.tokens, &rl->rng);
         for (size_t b = 0; b < rl->pass->batch; b++) {
             struct sample *sample = batch_add(&rl->batch, first + drawn + b);
-            memcpy(sample->tokens, rl->tokens + b * steps, steps * sizeof *sample->tokens);
+            memcpy(sample->tokens, rl->scratch.tokens + b * steps, steps * sizeof *sample->tokens);
             for (size_t t = 0; t < steps; t++)
                 sample->log_probability[t] =
                     pass_row(controller, rl->pass, rl->pass->log_probability, t, b)[sample->tokens[t]];
@@ -137,7 +147,7 @@ static void fill_advantages(struct rl *rl)
     double deviation = sqrt(rl->variance);
     deviation = deviation < least_deviation ? least_deviation : deviation;
     for (size_t i = 0; i < batch->size; i++)
-        rl->advantage[i] = (batch->done[i].reward - rl->baseline) / deviation;
+        rl->scratch.advantage[i] = (batch->done[i].reward - rl->baseline) / deviation;
     for (size_t i = 0; i < batch->size; i++) {
         double distance = batch->done[i].reward - rl->baseline;
         rl->baseline += (1 - rl->baseline_decay) * distance;
@@ -145,24 +155,40 @@ static void fill_advantages(struct rl *rl)
     }
 }
 
+/* Keeps what is to be seen of the policy that this update starts from. */
+static void keep_view(struct rl *rl, const struct ppo_view *view)
+{
+    const struct controller *controller = rl->controller;
+    rl->tokens = (int)controller->steps;
+    for (size_t t = 0; t < controller->steps; t++) {
+        const double *probability = view->probability + t * controller->widest;
+        size_t likeliest = 0;
+        for (size_t j = 1; j < controller->choices[t]; j++)
+            likeliest = probability[j] > probability[likeliest] ? j : likeliest;
+        rl->token[t] = (struct token_status){view->entropy[t], (int)likeliest, probability[likeliest]};
+    }
+}
+
 static void learn(struct rl *rl)
 {
+    const struct scratch *scratch = &rl->scratch;
     size_t steps = rl->controller->steps, size = rl->batch.size;
     fill_advantages(rl);
     for (size_t i = 0; i < size; i++) {
-        memcpy(rl->tokens + i * steps, rl->batch.done[i].tokens, steps * sizeof *rl->tokens);
-        space_relevant(rl->batch.space, rl->batch.done[i].tokens, rl->relevant + i * steps);
-        memcpy(rl->log_probability + i * steps, rl->batch.done[i].log_probability,
-               steps * sizeof *rl->log_probability);
+        memcpy(scratch->tokens + i * steps, rl->batch.done[i].tokens, steps * sizeof *scratch->tokens);
+        memcpy(scratch->log_probability + i * steps, rl->batch.done[i].log_probability,
+               steps * sizeof *scratch->log_probability);
+        space_relevant(rl->batch.space, rl->batch.done[i].tokens, scratch->relevant + i * steps);
     }
-    struct ppo_batch batch = {size, rl->tokens, rl->log_probability, rl->relevant, rl->advantage};
+    struct ppo_batch batch = {size, scratch->tokens, scratch->log_probability, scratch->relevant,
+                              scratch->advantage};
     for (int64_t epoch = 0; epoch < rl->epochs; epoch++) {
-        double entropy;
-        ppo_gradient(rl->controller, rl->pass, &batch, &rl->ppo, rl->gradient, &entropy);
+        ppo_gradient(rl->controller, rl->pass, &batch, &rl->ppo, scratch->gradient,
+                     epoch == 0 ? &scratch->view : NULL);
         if (epoch == 0)
-            rl->entropy = entropy;
-        gradient_clip(rl->gradient, rl->controller->count, rl->gradient_limit);
-        adam_step(&rl->adam, rl->lr, rl->gradient, rl->controller->weights);
+            keep_view(rl, &scratch->view);
+        gradient_clip(scratch->gradient, rl->controller->count, rl->gradient_limit);
+        adam_step(&rl->adam, rl->lr, scratch->gradient, rl->controller->weights);
     }
     batch_clear(&rl->batch);
 }
@@ -177,9 +203,16 @@ static void rl_report(void *state, uint64_t number, double reward)
 static void rl_status(const void *state, struct search_status *status)
 {
     const struct rl *rl = state;
+    int free_tokens = 0;
     status->policy_version = rl->batch.cleared;
     status->baseline = rl->baseline;
-    status->entropy = rl->entropy;
+    status->tokens = rl->tokens;
+    for (int at = 0; at < rl->tokens; at++) {
+        status->token[at] = rl->token[at];
+        status->entropy += rl->token[at].entropy;
+        free_tokens += rl->controller->choices[at] > 1;
+    }
+    status->entropy /= free_tokens > 0 ? free_tokens : 1;
 }
 
 static void rl_save(const void *state, struct buf *buf)
@@ -204,7 +237,11 @@ static void rl_save_model(const void *state, struct buf *buf)
     buf_put_u64(buf, rl->batch.cleared);
     buf_put_f64(buf, rl->baseline);
     buf_put_f64(buf, rl->variance);
-    buf_put_f64(buf, rl->entropy);
+    for (size_t t = 0; t < rl->controller->steps; t++) {
+        buf_put_f64(buf, rl->token[t].entropy);
+        buf_put_u32(buf, (uint32_t)rl->token[t].likeliest);
+        buf_put_f64(buf, rl->token[t].probability);
+    }
     buf_put_f64s(buf, rl->controller->weights, rl->controller->count);
     adam_save(&rl->adam, buf);
 }
@@ -215,7 +252,15 @@ static int rl_load_model(void *state, struct cursor *cursor)
     rl->batch.cleared = cursor_take_u64(cursor);
     rl->baseline = cursor_take_f64(cursor);
     rl->variance = cursor_take_f64(cursor);
-    rl->entropy = cursor_take_f64(cursor);
+    rl->tokens = (int)rl->controller->steps;
+    for (int t = 0; t < rl->tokens; t++) {
+        rl->token[t].entropy = cursor_take_f64(cursor);
+        uint32_t likeliest = cursor_take_u32(cursor);
+        if (likeliest >= rl->controller->choices[t])
+            return ERR_CORRUPT;
+        rl->token[t].likeliest = (int)likeliest;
+        rl->token[t].probability = cursor_take_f64(cursor);
+    }
     cursor_take_f64s(cursor, rl->controller->weights, rl->controller->count);
     int err = adam_load(&rl->adam, cursor);
     return err ? err : rl->batch.cleared > 0 ? 0 : ERR_CORRUPT;

@@ -28,13 +28,22 @@ struct proposal {
     uint64_t policy_version; /* how many updates that policy had seen */
 };
 
+/* What an algorithm would choose for one token. */
+struct token_status {
+    double entropy; /* in nats; of the choice given those before it, on average */
+    int likeliest;  /* the choice with the highest probability over all sequences, and that */
+    double probability;
+};
+
 /* What an algorithm has learnt so far, for people: zero where it means nothing. */
 struct search_status {
     uint64_t proposals;      /* made */
     uint64_t rewards;        /* reported */
     uint64_t policy_version; /* updates made */
     double baseline;         /* moving average of rewards */
-    double entropy;          /* mean entropy per token of the policy at the last update, in nats */
+    double entropy;          /* mean of its entropies over the tokens with more than one choice, in nats */
+    int tokens;              /* that follow; 0 where nothing was learnt yet, or never is */
+    struct token_status token[SPACE_MAX_TOKENS]; /* of the policy at the last update */
 };
 
 struct search;

@@ -74,8 +74,7 @@ static void setup_release(struct setup *setup)
 
 static double loss_of(struct setup *setup, double *gradient)
 {
-    double entropy;
-    return ppo_gradient(setup->controller, setup->pass, &setup->batch, &setup->settings, gradient, &entropy);
+    return ppo_gradient(setup->controller, setup->pass, &setup->batch, &setup->settings, gradient, NULL);
 }
 
 /* |analytic − numeric| over the group, relative to its norm. Fourth-order central differences. */

@@ -223,6 +223,7 @@ UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
     if (changes->search_changed) {
         struct buf state = disk->search.state;
         disk->search = changes->search;
+        disk->search.policy = rows_keep(disk, changes->search.policy);
         disk->search.state = state;
         buf_clear(&disk->search.state);
         buf_put(&disk->search.state, changes->search.state.data, changes->search.state.size);

@@ -71,6 +71,26 @@ static void repetitions_of_what_is_in_training_stop_until_a_reward_comes(void **
     close_bench(&bench);
 }
 
+static void what_is_learnt_of_each_token_is_written_as_json(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "search.algorithm=evolution", "search.candidates=50", "search.batch=2",
+        "search.proposals=50",        "search.references=",   "space.unary=x",
+        "evolution.population=1",     "space.binary=x1*x2",   NULL};
+    struct bench bench;
+    open_bench(&bench, settings);
+    turn(&bench);
+    assert_string_equal(bench.disk.search.policy, "[]");
+    run_to_the_end(&bench, 1);
+    assert_string_equal(bench.disk.search.policy, "[{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
+                                                  "{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
+                                                  "{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
+                                                  "{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
+                                                  "{\"choice\":\"x1*x2\",\"probability\":1,\"entropy\":0}]");
+    close_bench(&bench);
+}
+
 static void the_model_is_written_only_when_it_has_changed(void **state)
 {
     (void)state;
@@ -114,6 +134,7 @@ int main(int argc, char **argv)
     matrix_fix_core(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_proposed_before_a_worker_waits),
+        cmocka_unit_test(what_is_learnt_of_each_token_is_written_as_json),
         cmocka_unit_test(the_model_is_written_only_when_it_has_changed),
         cmocka_unit_test(repetitions_of_what_is_in_training_stop_until_a_reward_comes),
     };

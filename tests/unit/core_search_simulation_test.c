@@ -87,13 +87,13 @@ static void check_async(const char *algorithm, int seeds)
 static void an_asynchronous_controller_loses_nothing_and_trains_nothing_twice(void **state)
 {
     (void)state;
-    check_async("search.algorithm=rl", 15);
+    check_async("search.algorithm=rl", 8);
 }
 
 static void asynchronous_evolution_loses_nothing_and_trains_nothing_twice(void **state)
 {
     (void)state;
-    check_async("search.algorithm=evolution", 15);
+    check_async("search.algorithm=evolution", 8);
 }
 
 static void an_asynchronous_random_search_ends_in_the_list_of_the_synchronous_one(void **state)

@@ -10,6 +10,7 @@
 
 #include "tests/unit/search_fixture.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { BATCH = 8, POPULATION = 16, LONG = 20 * BATCH };
@@ -222,6 +223,41 @@ static void a_reward_with_a_known_optimum_is_climbed(void **state)
     space_destroy(&space);
 }
 
+static void how_often_each_choice_stands_in_the_population_is_visible(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_EVOLUTION, 3);
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposals[BATCH];
+    assert_int_equal(search_status(search).tokens, 0);
+    for (int i = 0; i < BATCH; i++)
+        search_next(search, &proposals[i]);
+    for (int i = 0; i < BATCH; i++)
+        search_report(search, (uint64_t)i, 0.5);
+    struct search_status status = search_status(search);
+    double sum = 0;
+    assert_int_equal(status.tokens, 5);
+    for (int at = 0; at < 5; at++) {
+        int times[4] = {0}, most = 0;
+        double entropy = 0;
+        for (int i = 0; i < BATCH; i++)
+            times[proposals[i].tokens[at]]++;
+        for (int choice = 0; choice < 4; choice++) {
+            double share = times[choice] / (double)BATCH;
+            entropy -= share > 0 ? share * log(share) : 0;
+            most = times[choice] > most ? times[choice] : most;
+        }
+        assert_true(fabs(status.token[at].entropy - entropy) < 1e-12);
+        assert_true(status.token[at].probability == most / (double)BATCH);
+        assert_int_equal(times[status.token[at].likeliest], most);
+        sum += entropy;
+    }
+    assert_true(fabs(status.entropy - sum / 3) < 1e-12); /* the inputs have no choice */
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_batch_waits_for_its_last_reward),
         cmocka_unit_test(a_state_saved_at_any_moment_goes_on_bit_for_bit),
         cmocka_unit_test(a_damaged_or_forged_state_is_refused_or_read_within_bounds),
+        cmocka_unit_test(how_often_each_choice_stands_in_the_population_is_visible),
         cmocka_unit_test(a_reward_with_a_known_optimum_is_climbed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,43 @@ static void a_reward_with_a_known_optimum_is_learnt_and_entropy_falls(void **sta
     space_destroy(&space);
 }
 
+static void what_is_learnt_of_each_token_is_visible(void **state)
+{
+    (void)state;
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    experiment.search.batch = 20;
+    struct search *search = search_new(&experiment, space);
+    assert_int_equal(search_status(search).tokens, 0);
+    run_batch(search, space, 20, NULL);
+    struct search_status status = search_status(search);
+    double sum = 0;
+    int choosable = 0;
+    assert_int_equal(status.tokens, space_tokens(space));
+    for (int at = 0; at < status.tokens; at++) { /* still nearly uniform */
+        double choices = space_choices(space, at);
+        assert_true(fabs(status.token[at].entropy - log(choices)) < 0.05);
+        assert_true(fabs(status.token[at].probability - 1 / choices) < 0.15);
+        sum += status.token[at].entropy;
+        choosable += choices > 1;
+    }
+    assert_true(fabs(status.entropy - sum / choosable) < 1e-12);
+    for (int i = 0; i < 150; i++)
+        run_batch(search, space, 20, NULL);
+    status = search_status(search);
+    for (int at = 0; at < status.tokens; at++) {
+        assert_int_equal(status.token[at].likeliest, space_choices(space, at) > 1 ? 1 : 0);
+        assert_true(status.token[at].probability > 0.6);
+        assert_true(status.token[at].entropy < 0.8 * log(space_choices(space, at)) + 1e-12);
+    }
+    struct search *twin = twin_of(search, &experiment, space);
+    struct search_status again = search_status(twin);
+    assert_memory_equal(&again, &status, sizeof status);
+    search_destroy(&twin);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
 static void rewards_that_are_all_equal_teach_nothing(void **state)
 {
     (void)state;
@@ -328,6 +365,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_state_and_a_model_of_different_versions_are_refused),
         cmocka_unit_test(a_forged_state_with_a_right_hash_is_read_within_bounds),
         cmocka_unit_test(a_reward_with_a_known_optimum_is_learnt_and_entropy_falls),
+        cmocka_unit_test(what_is_learnt_of_each_token_is_visible),
         cmocka_unit_test(rewards_that_are_all_equal_teach_nothing),
         cmocka_unit_test(the_log_probability_is_that_of_the_whole_sequence),
         cmocka_unit_test(a_space_without_a_choice_is_proposed_with_probability_one),
