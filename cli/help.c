@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "common/experiment.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,15 @@ static int list_commands(void)
     return STATUS_DONE;
 }
 
-static int describe_experiment(void)
+/* --markdown: as the tables of docs/experiment-file.md. */
+static int describe_experiment(const char *option)
 {
-    char *text = experiment_help(false);
+    const bool markdown = option && strcmp(option, "--markdown") == 0;
+    if (option && !markdown) {
+        fprintf(stderr, "actsearch help experiment: '%s' is no option; --markdown is one\n", option);
+        return STATUS_USAGE;
+    }
+    char *text = experiment_help(markdown);
     fputs(text, stdout);
     free(text);
     return STATUS_DONE;
@@ -32,7 +39,7 @@ int cli_help(int argc, char **argv)
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return list_commands();
     if (strcmp(argv[1], "experiment") == 0)
-        return describe_experiment();
+        return describe_experiment(argc > 2 ? argv[2] : NULL);
     const struct command *command = command_find(argv[1]);
     if (!command)
         return command_unknown(argv[1]);

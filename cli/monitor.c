@@ -51,16 +51,16 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
     if (row->target_candidates > 0)
         buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
     buf_printf(ret_text, " candidates");
-    const double hours = (double)(now_ms - monitor->first_ms) / 3600000;
-    if (closed > monitor->first_closed && hours > 0)
-        buf_printf(ret_text, ", %.0f trials/h", (double)(closed - monitor->first_closed) / hours);
-    if (monitor->rl)
-        buf_printf(ret_text, ", %lld update%s", (long long)row->policy_version,
-                   row->policy_version == 1 ? "" : "s");
     if (row->failed)
         buf_printf(ret_text, ", %lld failed", (long long)row->failed);
     if (row->best_activation[0])
         buf_printf(ret_text, ", best %.2f %% %s", 100 * row->best_accuracy, row->best_activation);
+    if (monitor->rl)
+        buf_printf(ret_text, ", %lld update%s", (long long)row->policy_version,
+                   row->policy_version == 1 ? "" : "s");
+    const double hours = (double)(now_ms - monitor->first_ms) / 3600000;
+    if (closed > monitor->first_closed && hours > 0)
+        buf_printf(ret_text, ", %.0f trials/h", (double)(closed - monitor->first_closed) / hours);
 }
 
 void monitor_duration(double seconds, struct buf *ret_text)
@@ -91,14 +91,16 @@ static void put_reasons(const struct progress_row *row, struct buf *ret_text)
 
 void monitor_finished(const struct monitor *monitor, const struct progress_row *row, struct buf *ret_text)
 {
-    buf_printf(ret_text, "Finished: %s, after ", row->finished_because);
+    buf_printf(ret_text, "Finished: %s, ", row->finished_because);
     monitor_duration(row->elapsed_seconds, ret_text);
-    buf_printf(ret_text, ".\n%lld proposals: %lld candidates, %lld duplicates, %lld rejected",
+    buf_printf(ret_text,
+               " after its start.\nProposals: %lld, of which candidates %lld, duplicates %lld, rejected %lld",
                (long long)row->proposals, (long long)row->candidates, (long long)row->duplicates,
                (long long)row->rejected);
     put_reasons(row, ret_text);
-    buf_printf(ret_text, ".\n%lld trials: %lld done, %lld diverged, %lld failed.\n", (long long)row->trials,
-               (long long)row->done, (long long)row->diverged, (long long)row->failed);
+    buf_printf(ret_text, ".\nTrials: %lld, of which done %lld, diverged %lld, failed %lld.\n",
+               (long long)row->trials, (long long)row->done, (long long)row->diverged,
+               (long long)row->failed);
     if (monitor->rl)
-        buf_printf(ret_text, "%lld PPO updates.\n", (long long)row->policy_version);
+        buf_printf(ret_text, "PPO updates: %lld.\n", (long long)row->policy_version);
 }

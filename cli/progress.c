@@ -17,6 +17,8 @@ enum {
     TERMINAL_MS = 200,
     PIPE_MS = 10000,
     BAR_WIDTH = 24,
+    BAR_WIDTH_NARROW = 10, /* where the terminal has fewer columns than COLUMNS_WIDE */
+    COLUMNS_WIDE = 120,
     COLUMNS_DEFAULT = 80,
     COLUMNS_LOW = 20,
     COLUMNS_HIGH = 512,
@@ -99,15 +101,15 @@ static int terminal_columns(const struct progress *progress)
 
 static void draw_bar(const struct progress *progress, double fraction, const char *left, const char *detail)
 {
-    char bar[BAR_WIDTH + 1];
-    int filled = (int)(fraction * BAR_WIDTH);
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < filled ? '#' : '-';
-    bar[BAR_WIDTH] = '\0';
+    const int columns = terminal_columns(progress);
+    const int width = columns < COLUMNS_WIDE ? BAR_WIDTH_NARROW : BAR_WIDTH;
+    char bar[BAR_WIDTH + 1] = "";
+    for (int i = 0; i < width; i++)
+        bar[i] = i + 1 <= fraction * width ? '#' : '-';
     char *line = isnan(fraction) ? xasprintf("%s", detail)
                                  : xasprintf("[%s] %3d %%%s  %s", bar, (int)(100 * fraction), left, detail);
     fputs("\r", progress->out);
-    put_cut(progress->out, line, terminal_columns(progress) - 1);
+    put_cut(progress->out, line, columns - 1);
     fputs("\033[K", progress->out); /* clears the rest of the line */
     free(line);
 }

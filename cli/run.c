@@ -364,6 +364,8 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
            "good and cheap\n",
            db);
     printf("  sqlite3%s 'select * from ranking'\n      the same in SQL\n", db);
+    if (row->failed)
+        printf("  sqlite3%s 'select * from failures'\n      why trials failed\n", db);
     if (train.size)
         printf("  %s\n      the best one, trained %d times as long\n", buf_text(&train), LONGER);
     buf_release(&best);

@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* `parent` is the daemon; memory_bytes 0: no bound. ERR_STOPPED where the daemon is gone already, ERR_IO where a limit cannot be
- * set. */
+/* `parent` is the daemon; memory_bytes 0: no bound. ERR_STOPPED where the daemon is gone already, ERR_IO
+ * where a limit cannot be set. */
 int confine(pid_t parent, int64_t memory_bytes, struct problem *problem);
 
 #endif

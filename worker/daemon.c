@@ -49,7 +49,7 @@ struct daemon {
     struct msg message; /* the one at hand: too large for the stack of a deep call */
     struct buf bytes;
     int64_t bad, bad_logged_ms;
-    bool silence_logged;
+    bool greeting_logged, silence_logged;
 };
 
 static int64_t now_ms(void)
@@ -69,13 +69,22 @@ int daemon_default_slots(void)
 
 int daemon_check(const struct daemon_settings *settings, struct problem *problem)
 {
-    int err = endpoint_check(settings->endpoint, problem);
-    if (err || settings->insecure || endpoint_is_local(settings->endpoint))
+    const char *endpoint = settings->endpoint;
+    int err = endpoint_check(endpoint, problem);
+    if (err)
         return err;
-    return problem_set(problem, ERR_INPUT,
-                       "%s is on another machine, and nothing on the way is encrypted or proves who is there: say "
-                       "--insecure where you trust the whole network",
-                       settings->endpoint);
+    const char *port = strrchr(endpoint, ':') + 1;
+    if (strncmp(endpoint, "tcp://", 6) == 0 && (strcmp(port, "*") == 0 || strspn(port, "0") == strlen(port)))
+        return problem_set(problem, ERR_INPUT,
+                           "%s: expected the port at which the coordinator listens, not '%s'", endpoint,
+                           port);
+    if (settings->insecure || endpoint_is_local(endpoint))
+        return 0;
+    return problem_set(
+        problem, ERR_INPUT,
+        "%s is on another machine, and nothing on the way is encrypted or proves who is there: say "
+        "--insecure where you trust the whole network",
+        endpoint);
 }
 
 static int connect_dealer(struct daemon *daemon, struct problem *problem)
@@ -95,7 +104,8 @@ static int connect_dealer(struct daemon *daemon, struct problem *problem)
     zsock_set_ipv6(daemon->dealer, strchr(daemon->settings->endpoint, '[') != NULL);
     if (zmq_connect(zsock_resolve(daemon->dealer), daemon->settings->endpoint) == 0)
         return 0;
-    return problem_set(problem, ERR_IO, "cannot connect to %s: %s", daemon->settings->endpoint, zmq_strerror(errno));
+    return problem_set(problem, ERR_IO, "cannot connect to %s: %s", daemon->settings->endpoint,
+                       zmq_strerror(errno));
 }
 
 static int take_signals(struct daemon *daemon, struct problem *problem)
@@ -140,11 +150,12 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     daemon->cache_dir = data_cache_dir(settings->cache_dir);
     daemon->places = xcalloc((size_t)settings->slots, sizeof *daemon->places);
     daemon->signals = -1;
-    daemon->setup = (struct slot_setup){.program = "/proc/self/exe", /* the same build, even if the file was replaced */
-                                        .cache_dir = daemon->cache_dir,
-                                        .memory_bytes = host_memory_for(settings->slots),
-                                        .stall_ms = STALL_MS,
-                                        .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    daemon->setup =
+        (struct slot_setup){.program = "/proc/self/exe", /* the same build, even if the file was replaced */
+                            .cache_dir = daemon->cache_dir,
+                            .memory_bytes = host_memory_for(settings->slots),
+                            .stall_ms = STALL_MS,
+                            .epoll = epoll_create1(EPOLL_CLOEXEC)};
     struct msg_hello hello = hello_of(settings);
     uint64_t seed;
     random_bytes(&seed, sizeof seed);
@@ -195,10 +206,14 @@ static void count_bad(struct daemon *daemon, const char *why)
     log_warning("bad message from %s: %s (%" PRId64 " so far)", daemon->settings->endpoint, why, daemon->bad);
 }
 
+/* The first greeting, and the first after a long silence, is worth a line. */
 static void log_received(struct daemon *daemon, const struct msg *msg)
 {
-    if (msg->type == MSG_WELCOME && !agent_greeted(daemon->agent) && (agent_busy(daemon->agent) == 0 || daemon->silence_logged))
-        log_line(daemon->silence_logged ? LEVEL_INFO : LEVEL_DEBUG, "connected to %s", daemon->settings->endpoint);
+    if (msg->type == MSG_WELCOME && (!daemon->greeting_logged || daemon->silence_logged)) {
+        log_info("connected to %s: experiment '%s', %d slots here", daemon->settings->endpoint,
+                 msg->welcome_.experiment, daemon->settings->slots);
+        daemon->greeting_logged = true;
+    }
     daemon->silence_logged = false;
 }
 
@@ -248,13 +263,15 @@ static void log_outcome(const struct place *place, const struct msg *outcome)
     if (place->stopped)
         log_debug("trial %" PRId64 "  %s  stopped", lease->trial, lease->activation);
     else if (outcome->type == MSG_FAILURE)
-        log_warning("trial %" PRId64 "  %s  failed: %s", lease->trial, lease->activation, outcome->failure_.reason);
+        log_warning("trial %" PRId64 "  %s  failed: %s", lease->trial, lease->activation,
+                    outcome->failure_.reason);
     else if (result->diverged)
-        log_info("trial %" PRId64 "  %s  diverged at step %" PRId64 ", %.1f s", lease->trial, lease->activation,
-                 result->step, result->seconds);
+        log_info("trial %" PRId64 "  %s  diverged at step %" PRId64 ", %.1f s", lease->trial,
+                 lease->activation, result->step, result->seconds);
     else
-        log_info("trial %" PRId64 "  %s  %.2f %% after %" PRId64 " steps, %.1f s", lease->trial, lease->activation,
-                 100.0 * (double)result->correct / (double)result->validation_count, result->step, result->seconds);
+        log_info("trial %" PRId64 "  %s  %.2f %% after %" PRId64 " steps, %.1f s", lease->trial,
+                 lease->activation, 100.0 * (double)result->correct / (double)result->validation_count,
+                 result->step, result->seconds);
 }
 
 static void start_trainer(struct daemon *daemon, int index, const struct msg_lease *lease)
@@ -278,8 +295,8 @@ static void read_trainer(struct daemon *daemon, int index)
     enum slot_news news = slot_read(slot, &daemon->setup, now_ms(), &daemon->message);
     if (slot->first_step_ms >= 0 && !place->first_step_logged) {
         place->first_step_logged = true;
-        log_debug("trial %" PRId64 "  %s  first step after %" PRId64 " ms", slot->trial, place->lease->activation,
-                  slot->first_step_ms);
+        log_debug("trial %" PRId64 "  %s  first step after %" PRId64 " ms", slot->trial,
+                  place->lease->activation, slot->first_step_ms);
     }
     if (news == SLOT_MOVED)
         agent_progress(daemon->agent, index, slot->step, slot->train_loss);
@@ -321,7 +338,8 @@ static void open_data(struct daemon *daemon, const char *name)
 static int reconnect(struct daemon *daemon, struct problem *problem)
 {
     if (!daemon->silence_logged)
-        log_warning("nothing heard from %s for a while: trying again with new connections", daemon->settings->endpoint);
+        log_warning("nothing heard from %s for a while: trying again with new connections",
+                    daemon->settings->endpoint);
     daemon->silence_logged = true;
     zsock_set_linger(daemon->dealer, 0); /* what waits in it will be said again */
     zsock_destroy(&daemon->dealer);
@@ -332,10 +350,10 @@ static int act(struct daemon *daemon, struct problem *problem)
 {
     struct agent_action action;
     int err = 0;
-    while (!err && agent_next(daemon->agent, now_ms(), &action))
+    while (!err && agent_next(daemon->agent, now_ms(), &action, &daemon->message))
         switch (action.type) {
         case AGENT_SEND:
-            send_message(daemon, action.message);
+            send_message(daemon, &daemon->message);
             break;
         case AGENT_START:
             start_trainer(daemon, action.slot, action.lease);

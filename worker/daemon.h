@@ -2,9 +2,12 @@
  *
  * Invariants
  * 1. Sending never blocks: a message that the socket does not take is lost, and the agent says it again.
- * 2. What comes in is bounded (bytes of a frame, messages of a turn); what cannot be read is counted, and logged once a minute.
- * 3. When daemon_run returns, no trainer is left. When this process is killed, its trainers die with it (confine.h).
- * 4. No file name comes over the network: a data set is a name in the cache folder, checked by worker/nn/data.h.
+ * 2. What comes in is bounded (bytes of a frame, messages of a turn); what cannot be read is counted, and
+ * logged once a minute.
+ * 3. When daemon_run returns, no trainer is left. When this process is killed, its trainers die with it
+ * (confine.h).
+ * 4. No file name comes over the network: a data set is a name in the cache folder, checked by
+ * worker/nn/data.h.
  */
 #ifndef WORKER_DAEMON_H
 #define WORKER_DAEMON_H
@@ -26,13 +29,13 @@ struct daemon;
 int daemon_default_slots(void);
 /* ERR_INPUT: no endpoint, or one on another machine without `insecure`. */
 int daemon_check(const struct daemon_settings *settings, struct problem *problem);
-/* ERR_INPUT (as daemon_check), ERR_IO. `settings` is borrowed. Takes SIGINT and SIGTERM for itself from here on; call it while
- * there is one thread. */
+/* ERR_INPUT (as daemon_check), ERR_IO. `settings` is borrowed. Takes SIGINT and SIGTERM for itself from here
+ * on; call it while there is one thread. */
 int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemon, struct problem *problem);
 void daemon_destroy(struct daemon **daemon);
 
-/* Works until the experiment is done or a signal asked for the end (0), or the coordinator does not want this worker or its data
- * set is not to be had (ERR_CONFLICT, with the reason). */
+/* Works until the experiment is done or a signal asked for the end (0), or the coordinator does not want this
+ * worker or its data set is not to be had (ERR_CONFLICT, with the reason). */
 int daemon_run(struct daemon *daemon, struct problem *problem);
 
 #endif

@@ -11,7 +11,7 @@
 #else
 #define HAS_FEATURE(name) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || HAS_FEATURE(address_sanitizer) ||           \
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || HAS_FEATURE(address_sanitizer) ||       \
     HAS_FEATURE(thread_sanitizer)
 enum { SANITIZED = 1 };
 #else
@@ -67,9 +67,10 @@ int host_allow_descriptors(int count, struct problem *problem)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= (rlim_t)count)
         return 0;
     if (limit.rlim_max < (rlim_t)count)
-        return problem_set(problem, ERR_LIMIT,
-                           "%d descriptors are needed for so many slots, and this process may have %ju (ulimit -n)", count,
-                           (uintmax_t)limit.rlim_max);
+        return problem_set(
+            problem, ERR_LIMIT,
+            "%d descriptors are needed for so many slots, and this process may have %ju (ulimit -n)", count,
+            (uintmax_t)limit.rlim_max);
     limit.rlim_cur = (rlim_t)count;
     setrlimit(RLIMIT_NOFILE, &limit);
     return 0;

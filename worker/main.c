@@ -1,5 +1,5 @@
-/* actsearch-worker: reads the command line and runs the daemon until the experiment is done. The same program, started by the
- * daemon in the mode of trial.h, is the trainer of one trial. */
+/* actsearch-worker: reads the command line and runs the daemon until the experiment is done. The same
+ * program, started by the daemon in the mode of trial.h, is the trainer of one trial. */
 #include "common/log.h"
 #include "common/text.h"
 #include "common/version.h"
@@ -25,23 +25,29 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"slots", OPTION_SLOTS, "N", 0, "Trials at once, one core each (default: the cores that this process may use)", 0},
+    {"slots", OPTION_SLOTS, "N", 0,
+     "Trials at once, one core each (default: the cores that this process may use)", 0},
     {"insecure", OPTION_INSECURE, 0, 0,
-     "Speak to a coordinator on another machine without encryption or keys: only where the whole network is trusted", 0},
+     "Speak to a coordinator on another machine without encryption or keys: only where the whole network is "
+     "trusted",
+     0},
     {"cache", OPTION_CACHE, "DIR", 0,
-     "Where unpacked data sets are kept (default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)", 0},
+     "Where unpacked data sets are kept (default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default info)", 0},
     {"verbose", 'v', 0, 0, "The same as --log-level debug", 0},
     {0},
 };
 
-static const char documentation[] =
-    "Trains the functions that the coordinator at ENDPOINT (tcp://HOST:PORT or ipc://PATH) leases to it, each in a process of "
-    "its own, and reports how they did.\v"
-    "It runs until the experiment is done, and waits for a coordinator that is away. SIGTERM or Ctrl-C: what it was training "
-    "is handed back for others, and it leaves.\n\n"
-    "Exit status: 0 when the experiment is done or after such a signal, 1 when the coordinator refused it or it failed, 2 for a "
-    "wrong command line.";
+static const char documentation[] = "Trains the functions that the coordinator at ENDPOINT (tcp://HOST:PORT "
+                                    "or ipc://PATH) leases to it, each in a process of "
+                                    "its own, and reports how they did.\v"
+                                    "It runs until the experiment is done, and waits for a coordinator that "
+                                    "is away. SIGTERM or Ctrl-C: what it was training "
+                                    "is handed back for others, and it leaves.\n\n"
+                                    "Exit status: 0 when the experiment is done or after such a signal, 1 "
+                                    "when the coordinator refused it or it failed, 2 for a "
+                                    "wrong command line.";
 
 static int slots_of(const struct argp_state *state, const char *value)
 {

@@ -36,7 +36,8 @@ static int job_file(const struct msg_lease *lease)
     pipe_put(msg, &bytes);
     free(msg);
     int fd = memfd_create("job", MFD_CLOEXEC);
-    if (fd >= 0 && (write(fd, bytes.data, bytes.size) != (ssize_t)bytes.size || lseek(fd, 0, SEEK_SET) != 0)) {
+    if (fd >= 0 &&
+        (write(fd, bytes.data, bytes.size) != (ssize_t)bytes.size || lseek(fd, 0, SEEK_SET) != 0)) {
         close(fd);
         fd = -1;
     }
@@ -71,7 +72,7 @@ static int spawn(const struct slot_setup *setup, int job, int out, int words, pi
     posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
     char *parent = xasprintf("%d", (int)getpid()), *memory = xasprintf("%" PRId64, setup->memory_bytes);
-    char *arguments[TRIAL_ARGUMENTS + 1] = {"actsearch-trainer", TRIAL_MODE, parent, memory,
+    char *arguments[TRIAL_ARGUMENTS + 1] = {"actsearch-trainer",      TRIAL_MODE, parent, memory,
                                             (char *)setup->cache_dir, NULL};
     /* The libraries that the daemon itself was loaded with, and the kernels that were asked for. */
     char *variables[] = {variable("ACTSEARCH_KERNELS"), variable("LD_LIBRARY_PATH")};
@@ -130,13 +131,16 @@ void slot_end(struct slot *slot)
     slot_release(slot);
 }
 
-int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup, const struct msg_lease *lease,
-               int64_t now_ms, struct problem *problem)
+int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup,
+               const struct msg_lease *lease, int64_t now_ms, struct problem *problem)
 {
     assert(slot->pid == 0);
     int out[2] = {-1, -1}, words[2] = {-1, -1}, job = job_file(lease);
     pid_t pid = 0;
-    int failed = job < 0 || pipe2(out, O_CLOEXEC | O_NONBLOCK) != 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0 ? errno : 0;
+    int failed =
+        job < 0 || pipe2(out, O_CLOEXEC | O_NONBLOCK) != 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0
+            ? errno
+            : 0;
     if (!failed) {
         fcntl(out[1], F_SETFL, 0); /* the trainer's ends block */
         fcntl(words[1], F_SETFL, 0);
@@ -159,7 +163,8 @@ int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup
                           .started_ms = now_ms,
                           .moved_ms = now_ms,
                           .first_step_ms = -1};
-    if (watch(setup, slot->out, index) && watch(setup, slot->words, index) && watch(setup, slot->pidfd, index))
+    if (watch(setup, slot->out, index) && watch(setup, slot->words, index) &&
+        watch(setup, slot->pidfd, index))
         return 0;
     failed = errno;
     slot_end(slot);
@@ -195,7 +200,8 @@ static void hear(struct slot *slot, const struct msg *msg, int64_t now_ms)
         slot->moved_ms = now_ms;
         if (slot->first_step_ms < 0)
             slot->first_step_ms = now_ms - slot->started_ms;
-    } else if ((msg->type == MSG_RESULT && msg->result_.attempt == slot->attempt && msg->result_.trial == slot->trial) ||
+    } else if ((msg->type == MSG_RESULT && msg->result_.attempt == slot->attempt &&
+                msg->result_.trial == slot->trial) ||
                (msg->type == MSG_FAILURE && msg->failure_.attempt == slot->attempt)) {
         slot->outcome = xcalloc(1, sizeof *slot->outcome);
         *slot->outcome = *msg;
@@ -298,13 +304,15 @@ static void finish(struct slot *slot, int status, struct msg *ret_outcome)
     slot_release(slot);
 }
 
-enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int64_t now_ms, struct msg *ret_outcome)
+enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int64_t now_ms,
+                         struct msg *ret_outcome)
 {
     if (slot->pid == 0)
         return SLOT_NOTHING;
     const int64_t step = slot->step;
     int status = 0;
-    bool gone = waitpid(slot->pid, &status, WNOHANG) == slot->pid; /* before the reads: then they see all it wrote */
+    bool gone =
+        waitpid(slot->pid, &status, WNOHANG) == slot->pid; /* before the reads: then they see all it wrote */
     bool all = read_out(slot, now_ms);
     all = read_words(slot) && all;
     if (gone) {

@@ -1,13 +1,13 @@
 /* slot: one trainer process, from the LEASE to its end.
  *
  * Invariants
- * 1. A process that slot_start made is a child of ours until slot_read has reaped it and said SLOT_ENDED; only such a child is
- *    ever signalled. Each slot_start that succeeds is followed by exactly one SLOT_ENDED,
+ * 1. A process that slot_start made is a child of ours until slot_read has reaped it and said SLOT_ENDED;
+ * only such a child is ever signalled. Each slot_start that succeeds is followed by exactly one SLOT_ENDED,
  *    or by slot_end.
- * 2. Whatever the trainer does (crashes, hangs, writes rubbish, floods), the outcome is a RESULT that fits the lease, or a
- *    FAILURE that says what happened, with its last words from standard error.
- * 3. The trainer gets three descriptors (the job, and two pipes to us), a process group of its own, and an environment of two
- *    variables: it cannot tell one daemon from another.
+ * 2. Whatever the trainer does (crashes, hangs, writes rubbish, floods), the outcome is a RESULT that fits
+ * the lease, or a FAILURE that says what happened, with its last words from standard error.
+ * 3. The trainer gets three descriptors (the job, and two pipes to us), a process group of its own, and an
+ * environment of two variables: it cannot tell one daemon from another.
  * 4. Nothing here waits: descriptors do not block, and a wake-up comes through the epoll descriptor.
  */
 #ifndef WORKER_SLOT_H
@@ -43,8 +43,8 @@ struct slot {
 };
 
 /* ERR_IO: it could not be started. */
-int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup, const struct msg_lease *lease,
-               int64_t now_ms, struct problem *problem);
+int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup,
+               const struct msg_lease *lease, int64_t now_ms, struct problem *problem);
 /* Ends the trainer, whatever it does; SLOT_ENDED comes as always. */
 void slot_stop(struct slot *slot);
 /* Ends the trainer and waits for that: the way out when nobody will call slot_read any more. */
@@ -56,7 +56,8 @@ enum slot_news {
     SLOT_ENDED, /* *ret_outcome is a RESULT or a FAILURE; the slot is free */
 };
 /* Takes in what there is, without waiting. */
-enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int64_t now_ms, struct msg *ret_outcome);
+enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int64_t now_ms,
+                         struct msg *ret_outcome);
 /* When slot_read is to be called even if nothing comes. */
 int64_t slot_next_ms(const struct slot *slot, const struct slot_setup *setup);
 

@@ -1,6 +1,6 @@
-/* trial: the program of a trainer process. It reads a LEASE from standard input, trains, and writes PROGRESS and the RESULT (or a
- * FAILURE) to standard output; pipe.h says how. It opens nothing but its data set, and takes nothing from the environment but
- * ACTSEARCH_KERNELS, which changes no bits.
+/* trial: the program of a trainer process. It reads a LEASE from standard input, trains, and writes PROGRESS
+ * and the RESULT (or a FAILURE) to standard output; pipe.h says how. It opens nothing but its data set, and
+ * takes nothing from the environment but ACTSEARCH_KERNELS, which changes no bits.
  */
 #ifndef WORKER_TRIAL_H
 #define WORKER_TRIAL_H

@@ -1,6 +1,7 @@
 /* expr_fuzz: activation strings. Each is refused with a column, or printed so that it reads back as the same
  * expression, with a canonical form that is its own, in bounded time. */
 #include "common/expr/expr.h"
+#include "common/expr/fingerprint.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -42,6 +43,17 @@ static void check_canonical(const struct expr *expr)
     expr_destroy(&twice);
 }
 
+/* What `actsearch expr` shows, and what a coordinator asks of a proposal. */
+static void check_derivatives(const struct expr *expr)
+{
+    enum verdict verdict;
+    fingerprint_of(expr, &verdict);
+    for (int wrt = EXPR_WRT_X; wrt < expr_betas(expr); wrt++) {
+        struct expr *derivative = expr_derivative(expr, wrt);
+        expr_destroy(&derivative);
+    }
+}
+
 static void check_refusal(const char *text, const struct problem *problem)
 {
     char *shown = expr_problem_text(text, problem);
@@ -59,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (expr_parse(text, &expr, &problem) == 0) {
         check_reads_back(expr);
         check_canonical(expr);
+        check_derivatives(expr);
     } else {
         assert(!expr);
         check_refusal(text, &problem);

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__asan_default_options(void);
 
 /* The address sanitizer ends the program where one piece of memory is larger: msgpack-c takes 24 bytes for
- * each element, and an element has one byte at least. */
+ * each element, of which a message has 65,536 at most. (clang's own driver needs more:
+ * ASAN_OPTIONS=max_allocation_size_mb=512.) */
 const char *__asan_default_options(void)
 {
     return "max_allocation_size_mb=2:allocator_may_return_null=0";

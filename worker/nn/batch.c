@@ -1,6 +1,7 @@
 #include "worker/nn/batch.h"
 
 #include "common/rng.h"
+#include "worker/nn/kernels.h"
 
 #include <assert.h>
 #include <math.h>
@@ -20,24 +21,23 @@ struct batcher {
     float normal[BATCH_MAX_CHANNELS][BYTES]; /* the normalised value of each byte */
 };
 
+/* The normalised value of each byte. Mean and deviation come from whole numbers, which are exact; this pass
+ * over all training images is between each lease and its first step, so it has a kernel of its own. */
 static void normal_table(struct batcher *batcher)
 {
     const struct data *data = batcher->data;
     const size_t plane = (size_t)data->height * (size_t)data->width;
+    const struct kernels *kernels = kernels_table();
     for (int channel = 0; channel < data->channels; channel++) {
-        uint64_t count[BYTES] = {0};
-        for (uint32_t i = 0; i < batcher->train_count; i++) {
-            const uint8_t *pixels =
-                data->train.images + ((size_t)i * (size_t)data->channels + (size_t)channel) * plane;
-            for (size_t k = 0; k < plane; k++)
-                count[pixels[k]]++;
-        }
-        double total = (double)batcher->train_count * (double)plane, mean = 0, variance = 0;
-        for (int b = 0; b < BYTES; b++)
-            mean += (double)count[b] * b / total;
-        for (int b = 0; b < BYTES; b++)
-            variance += (double)count[b] * (b - mean) * (b - mean) / total;
-        const double deviation = variance > 0 ? sqrt(variance) : 1.0;
+        uint64_t sum = 0, squares = 0;
+        for (uint32_t i = 0; i < batcher->train_count; i++)
+            kernels->byte_sums(data->train.images +
+                                   ((size_t)i * (size_t)data->channels + (size_t)channel) * plane,
+                               plane, &sum, &squares);
+        const uint64_t total = (uint64_t)batcher->train_count * plane;
+        const double mean = (double)sum / (double)total;
+        const unsigned __int128 spread = (unsigned __int128)squares * total - (unsigned __int128)sum * sum;
+        const double deviation = spread > 0 ? sqrt((double)spread) / (double)total : 1.0;
         for (int b = 0; b < BYTES; b++)
             batcher->normal[channel][b] = (float)((b - mean) / deviation);
     }
