@@ -76,7 +76,8 @@ void search_report(struct search *search, uint64_t number, double reward)
 
 struct search_status search_status(const struct search *search)
 {
-    return (struct search_status){.proposals = search->made, .rewards = search->reported};
+    return (struct search_status){
+        .proposals = search->made, .rewards = search->reported, .tokens = space_tokens(search->space)};
 }
 
 void search_save(const struct search *search, struct buf *ret_state)
@@ -222,8 +223,11 @@ UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
         *rows_curve(disk) = changes->curves.items[i];
     if (changes->search_changed) {
         struct buf state = disk->search.state;
+        const char *policy = disk->search.policy;
         disk->search = changes->search;
-        disk->search.policy = rows_keep(disk, changes->search.policy);
+        disk->search.policy = policy && strcmp(policy, changes->search.policy) == 0
+                                  ? policy
+                                  : rows_keep(disk, changes->search.policy);
         disk->search.state = state;
         buf_clear(&disk->search.state);
         buf_put(&disk->search.state, changes->search.state.data, changes->search.state.size);
