@@ -10,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    READY_STOCK = 64,         /* ready trials to keep beyond what the waiting workers want */
-    PROPOSALS_PER_TURN = 256, /* so that a long run of duplicates does not hold up the messages */
-};
+enum { PROPOSALS_PER_TURN = 256 }; /* so that a long run of duplicates does not hold up the messages */
 
 /* ---- small tools ---- */
 
@@ -164,7 +161,7 @@ void core_advance(struct core *core, int64_t now_ms)
     core_set_now(core, now_ms);
     expire(core);
     core->more_to_do =
-        propose_fill(&core->propose, (size_t)core->workers.wanting + READY_STOCK, PROPOSALS_PER_TURN);
+        propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
     serve(core);
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);

@@ -16,7 +16,7 @@
  * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease.
  * 4. No worker has more open leases than slots when a new one is granted.
  * 5. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
- * arrival, as long as no trial fails (propose.h).
+ * arrival, as long as no trial fails (propose.h) and the search is not an asynchronous one that learns.
  */
 #ifndef COORDINATOR_CORE_H
 #define COORDINATOR_CORE_H
