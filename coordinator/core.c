@@ -126,8 +126,11 @@ static void serve(struct core *core)
 {
     int64_t worker;
     while (core->queue.count > 0 && (worker = workers_next(&core->workers)) != 0) {
-        if (lease_held(&core->leases, worker) >= workers_row(&core->workers, worker)->slots) {
-            /* It claimed an old attempt, or has fewer slots now, after it asked. */
+        uint32_t group = workers_group_of(&core->workers, worker);
+        if (lease_held(&core->leases, worker) >= workers_row(&core->workers, worker)->slots ||
+            lease_group_held(&core->leases, group) >= KEY_MAX_LEASES) {
+            /* It claimed an old attempt, or has fewer slots now, after it asked; or those of its key have
+             * enough. */
             workers_want(&core->workers, worker, 0, core->now_ms);
             continue;
         }
