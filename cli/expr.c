@@ -77,52 +77,6 @@ static const struct argp parser = {
            "Derivatives and --beta keep the numbers of EXPR; the canonical form numbers parameters anew.",
 };
 
-/* Whether an argument that begins with a minus sign is an option, not an expression such as -x^2. */
-static bool is_option(const char *argument)
-{
-    static const char *const names[] = {"at", "beta", "known", "json", "help", "usage"};
-    if (argument[0] != '-' || strcmp(argument, "-?") == 0 || strcmp(argument, "--") == 0)
-        return true;
-    if (argument[1] != '-')
-        return false;
-    size_t length = strcspn(argument + 2, "=");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(argument + 2, names[i], length) == 0)
-            return true;
-    return strpbrk(argument, "=x(") == NULL;
-}
-
-static bool takes_value(const char *argument)
-{
-    return strcmp(argument, "--at") == 0 || strcmp(argument, "--beta") == 0;
-}
-
-/* Moves an expression that begins with a minus sign behind "--", where argp takes it for an argument. */
-static void parse_arguments(int argc, char **argv, struct arguments *arguments)
-{
-    char **moved = xcalloc((size_t)argc + 2, sizeof *moved);
-    int count = 0;
-    char *expression = NULL;
-    for (int i = 0; i < argc; i++) {
-        bool is_value = i > 1 && takes_value(argv[i - 1]);
-        if (i > 0 && !expression && !is_value && !is_option(argv[i]))
-            expression = argv[i];
-        else if (strcmp(argv[i], "--") == 0 && !is_value) {
-            while (i < argc)
-                moved[count++] = argv[i++];
-        } else {
-            moved[count++] = argv[i];
-        }
-    }
-    char dashes[] = "--";
-    if (expression) {
-        moved[count++] = dashes;
-        moved[count++] = expression;
-    }
-    argp_parse(&parser, count, moved, 0, NULL, arguments);
-    free(moved);
-}
-
 /* All that is said about a function, either way. */
 struct report {
     const struct expr *expr;
@@ -288,7 +242,7 @@ static int describe(const struct arguments *arguments)
 int cli_expr(int argc, char **argv)
 {
     struct arguments arguments = {0};
-    parse_arguments(argc, argv, &arguments);
+    expr_argp_parse(&parser, argc, argv, &arguments);
     int status = arguments.known ? print_known(arguments.json) : describe(&arguments);
     free(arguments.at);
     free(arguments.beta);

@@ -4,6 +4,7 @@
 #include "common/text.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,62 @@ int expr_argument(const char *text, struct expr **ret_expr)
     if (nearest)
         fprintf(stderr, "There is a function called '%s': actsearch expr --known lists them.\n", nearest);
     return STATUS_USAGE;
+}
+
+/* The row of the long option that the argument names, perhaps cut short; NULL where there is none. */
+static const struct argp_option *option_named(const struct argp_option *options, const char *argument)
+{
+    const size_t length = strcspn(argument + 2, "=");
+    for (const struct argp_option *option = options; option->name; option++)
+        if (length > 0 && strncmp(argument + 2, option->name, length) == 0)
+            return option;
+    return NULL;
+}
+
+/* Whether an argument that begins with a minus sign is an option, not an expression such as -x^2. */
+static bool is_option(const struct argp_option *options, const char *argument)
+{
+    static const struct argp_option common[] = {{"help", 0, 0, 0, 0, 0}, {"usage", 0, 0, 0, 0, 0}, {0}};
+    if (argument[0] != '-' || strcmp(argument, "-?") == 0 || strcmp(argument, "--") == 0)
+        return true;
+    if (argument[1] != '-')
+        return false;
+    return option_named(options, argument) || option_named(common, argument) ||
+           strpbrk(argument, "=x(") == NULL;
+}
+
+static bool takes_value(const struct argp_option *options, const char *argument)
+{
+    if (strncmp(argument, "--", 2) != 0 || strchr(argument, '='))
+        return false;
+    const struct argp_option *option = option_named(options, argument);
+    return option && option->arg;
+}
+
+/* Moves an expression that begins with a minus sign behind "--", where argp takes it for an argument. */
+void expr_argp_parse(const struct argp *parser, int argc, char **argv, void *input)
+{
+    char **moved = xcalloc((size_t)argc + 2, sizeof *moved);
+    int count = 0;
+    char *expression = NULL;
+    for (int i = 0; i < argc; i++) {
+        bool is_value = i > 1 && takes_value(parser->options, argv[i - 1]);
+        if (i > 0 && !expression && !is_value && !is_option(parser->options, argv[i]))
+            expression = argv[i];
+        else if (strcmp(argv[i], "--") == 0 && !is_value) {
+            while (i < argc)
+                moved[count++] = argv[i++];
+        } else {
+            moved[count++] = argv[i];
+        }
+    }
+    char dashes[] = "--";
+    if (expression) {
+        moved[count++] = dashes;
+        moved[count++] = expression;
+    }
+    argp_parse(parser, count, moved, 0, NULL, input);
+    free(moved);
 }
 
 void option_list_add(struct option_list *list, const char *item)

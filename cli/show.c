@@ -54,9 +54,7 @@ static const struct argp parser = {
            "formula, derivative, rank, each "
            "trial, the learning curve, a picture of f and f', and the command that trains it once more with "
            "the same bits.\v"
-           "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them). One "
-           "that begins with a minus "
-           "sign goes behind --.",
+           "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
 };
 
 /* ---- what there is to show ----------------------------------------------------------------------------- */
@@ -411,7 +409,7 @@ static int show(struct store_reader *reader, const struct arguments *arguments, 
 int cli_show(int argc, char **argv)
 {
     struct arguments arguments = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    expr_argp_parse(&parser, argc, argv, &arguments);
     struct problem problem;
     struct expr *expr = NULL;
     int status = expr_argument(arguments.text, &expr);

@@ -1,5 +1,7 @@
 #include "coordinator/core_state.h"
 
+#include "coordinator/consistent.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -8,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    READY_STOCK = 64,         /* ready trials to keep beyond what the waiting workers want */
-    PROPOSALS_PER_TURN = 256, /* so that a long run of duplicates does not hold up the messages */
-};
+enum { PROPOSALS_PER_TURN = 256 }; /* so that a long run of duplicates does not hold up the messages */
 
 /* ---- small tools ---- */
 
@@ -165,7 +164,7 @@ void core_advance(struct core *core, int64_t now_ms)
     core_set_now(core, now_ms);
     expire(core);
     core->more_to_do =
-        propose_fill(&core->propose, (size_t)core->workers.wanting + READY_STOCK, PROPOSALS_PER_TURN);
+        propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
     serve(core);
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
@@ -280,21 +279,13 @@ const struct counters_row *core_counters(const struct core *core)
  * ------------------------------------------------------------------------------------------------- */
 
 /* What was leased stays leased for a while, so that the workers can claim it. */
-static int restore_leases(struct core *core, struct problem *problem)
+static void restore_leases(struct core *core)
 {
     for (size_t i = 0; i < core->kept.attempts.count; i++) {
         const struct attempt_row *attempt = &core->kept.attempts.items[i];
-        if (attempt->state != ATTEMPT_LEASED)
-            continue;
-        if (ledger_trial(&core->ledger, attempt->trial)->state != TRIAL_LEASED ||
-            lease_of_trial(&core->leases, attempt->trial))
-            return problem_set(problem, ERR_CORRUPT,
-                               "attempt %" PRId64 " is leased, but its trial is not (or twice)", attempt->id);
-        lease_adopt(&core->leases, attempt->id, attempt->trial, attempt->worker, core->now_ms);
+        if (attempt->state == ATTEMPT_LEASED)
+            lease_adopt(&core->leases, attempt->id, attempt->trial, attempt->worker, core->now_ms);
     }
-    if (core->leases.open != (size_t)core->kept.counters.leased)
-        return problem_set(problem, ERR_CORRUPT, "a trial is leased without an attempt");
-    return 0;
 }
 
 static void pin_experiment(struct core *core)
@@ -314,6 +305,13 @@ static void pin_experiment(struct core *core)
 int core_new(const struct experiment *experiment, const struct space *space, struct rows *restored,
              int64_t now_ms, struct core **ret_core, struct problem *problem)
 {
+    int err = rows_consistent(restored, problem);
+    if (!err && restored->experiment.epoch >= INT32_MAX)
+        err = problem_set(problem, ERR_LIMIT, "this database was started too often");
+    if (err) {
+        rows_release(restored);
+        return err;
+    }
     struct core *core = xcalloc(1, sizeof *core);
     struct buf child_text = {0};
     child_print(&experiment->child, &child_text);
@@ -325,24 +323,16 @@ int core_new(const struct experiment *experiment, const struct space *space, str
     core->kept = *restored;
     *restored = (struct rows){0};
     workers_start(&core->workers, &core->kept);
-
-    int err = core->kept.experiment.epoch < INT32_MAX
-                  ? 0
-                  : problem_set(problem, ERR_LIMIT, "this database was started too often");
-    if (!err)
-        err = ledger_start(&core->ledger, &core->kept, &core->changes, problem);
-    if (!err)
-        err = propose_start(&core->propose, experiment, space, &core->ledger, &core->queue, &core->kept,
-                            &core->changes, problem);
-    if (!err) {
-        pin_experiment(core);
-        core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
-        err = restore_leases(core, problem);
-    }
+    ledger_start(&core->ledger, &core->kept, &core->changes);
+    err = propose_start(&core->propose, experiment, space, &core->ledger, &core->queue, &core->kept,
+                        &core->changes, problem);
     if (err) {
         core_destroy(&core);
         return err;
     }
+    pin_experiment(core);
+    core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
+    restore_leases(core);
     core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
     *ret_core = core;
     return 0;

@@ -97,41 +97,23 @@ static void make_room(struct ledger *ledger, size_t candidate)
     ledger->capacity = wanted;
 }
 
-int ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes, struct problem *problem)
+void ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes)
 {
     *ledger = (struct ledger){.kept = kept, .changes = changes};
     make_room(ledger, kept->candidates.count);
     struct counters_row *counters = &kept->counters;
     counters->trials = counters->ready = counters->leased = 0;
     counters->done = counters->diverged = counters->failed = 0;
-    for (size_t i = 0; i < kept->candidates.count; i++)
-        if (kept->candidates.items[i].id != (int64_t)i + 1)
-            return problem_set(problem, ERR_CORRUPT, "candidate %zu is missing", i + 1);
     for (size_t i = 0; i < kept->trials.count; i++) {
-        struct trial_row *trial = &kept->trials.items[i];
-        if (trial->id != (int64_t)i + 1)
-            return problem_set(problem, ERR_CORRUPT, "trial %zu is missing", i + 1);
-        if (trial->candidate < 1 || (size_t)trial->candidate > kept->candidates.count)
-            return problem_set(problem, ERR_CORRUPT, "trial %zu belongs to candidate %lld, which is missing",
-                               i + 1, (long long)trial->candidate);
-        if (ledger->first_trial[trial->candidate] == 0)
+        const struct trial_row *trial = &kept->trials.items[i];
+        if (trial->replica == 0)
             ledger->first_trial[trial->candidate] = trial->id;
-        if (trial->id != ledger->first_trial[trial->candidate] + trial->replica)
-            return problem_set(problem, ERR_CORRUPT, "trial %zu of candidate %lld is out of order", i + 1,
-                               (long long)trial->candidate);
         ledger->open_trials[trial->candidate] += trial_is_open(trial);
         counters->trials++;
         (*counter_of(counters, trial->state))++;
     }
-    for (size_t i = 0; i < kept->attempts.count; i++) {
-        const struct attempt_row *attempt = &kept->attempts.items[i];
-        if (!ledger_trial(ledger, attempt->trial) || attempt->worker < 1 ||
-            (size_t)attempt->worker > kept->workers.count)
-            return problem_set(problem, ERR_CORRUPT, "attempt %lld has no trial or no worker",
-                               (long long)attempt->id);
-        map_set(&ledger->by_attempt, (uint64_t)attempt->id, (uint32_t)i + 1);
-    }
-    return 0;
+    for (size_t i = 0; i < kept->attempts.count; i++)
+        map_set(&ledger->by_attempt, (uint64_t)kept->attempts.items[i].id, (uint32_t)i + 1);
 }
 
 void ledger_release(struct ledger *ledger)

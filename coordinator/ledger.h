@@ -27,8 +27,8 @@ struct ledger {
     struct map by_attempt; /* 1 + index in kept->attempts */
 };
 
-/* `kept` holds what is restored. ERR_CORRUPT where its rows contradict each other. */
-int ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes, struct problem *problem);
+/* `kept` holds what is restored, and is consistent. Counts its trials. */
+void ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes);
 void ledger_release(struct ledger *ledger);
 
 /* NULL where there is none of that number. Borrowed until the next call that adds one. */

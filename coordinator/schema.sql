@@ -129,6 +129,10 @@ CREATE TABLE trial (
     UNIQUE (candidate, replica)
 ) STRICT;
 
+-- The foreign key is deferred: without this, each new attempt would look through all trials for those that wait
+-- for it.
+CREATE INDEX trial_closed_by ON trial (closed_by);
+
 CREATE TABLE attempt (
     id        INTEGER PRIMARY KEY,
     trial     INTEGER NOT NULL REFERENCES trial (id),
@@ -152,6 +156,15 @@ CREATE TABLE curve (
     PRIMARY KEY (trial, point)
 ) STRICT, WITHOUT ROWID;
 
+-- The state of the search is in two parts: what changes with every proposal and reward, and what the search has learnt,
+-- which is large and changes with its policy's version.
+CREATE TABLE search_model (
+    id             INTEGER PRIMARY KEY CHECK (id = 1),
+    policy_version INTEGER NOT NULL,
+    at_ms          INTEGER NOT NULL,
+    model          BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE search_state (
     id             INTEGER PRIMARY KEY CHECK (id = 1),
     proposals      INTEGER NOT NULL,
@@ -160,6 +173,7 @@ CREATE TABLE search_state (
     baseline       REAL,
     entropy        REAL,
     at_ms          INTEGER NOT NULL,
+    policy         TEXT NOT NULL, -- JSON: for each token the likeliest choice, its probability, and the entropy
     state          BLOB NOT NULL
 ) STRICT;
 
@@ -170,7 +184,8 @@ CREATE TABLE search_history (
     rewards        INTEGER NOT NULL,
     baseline       REAL,
     entropy        REAL,
-    at_ms          INTEGER NOT NULL
+    at_ms          INTEGER NOT NULL,
+    policy         TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE event (

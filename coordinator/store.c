@@ -31,6 +31,7 @@ enum replacement {
     REPLACE_ATTEMPT,
     REPLACE_SEARCH_STATE,
     REPLACE_SEARCH_HISTORY,
+    REPLACE_SEARCH_MODEL,
     REPLACEMENTS,
 };
 static const struct table *const replaced[REPLACEMENTS] = {
@@ -43,6 +44,7 @@ static const struct table *const replaced[REPLACEMENTS] = {
     [REPLACE_ATTEMPT] = &attempt_table,
     [REPLACE_SEARCH_STATE] = &search_state_table,
     [REPLACE_SEARCH_HISTORY] = &search_history_table,
+    [REPLACE_SEARCH_MODEL] = &search_model_table,
 };
 
 /* A connection with what it takes to write rows. */
@@ -133,6 +135,30 @@ static int check_version(struct sql *sql, int64_t *ret_version, struct problem *
     return 0;
 }
 
+/* A log beside the database while a coordinator writes: readers and it do not wait for each other. */
+static int begin_log(struct sql *sql, struct problem *problem)
+{
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    int err = sql_prepare(sql, "PRAGMA journal_mode = WAL", &statement, problem);
+    if (!err)
+        err = sql_step(statement, &row, problem);
+    if (!err && !(row && sql_column_type(statement, 0) == SQL_TEXT &&
+                  strcmp(sql_column_text(statement, 0), "wal") == 0))
+        err = problem_set(problem, ERR_IO, "its file system offers no memory that processes can share");
+    sql_finalize(&statement);
+    return err;
+}
+
+/* So that the database is one file again, which can be read where nothing can be written. Where a reader is
+ * at it the log stays, and nothing is lost. */
+static void end_log(struct sql *sql)
+{
+    struct problem ignored;
+    if (sql_exec(sql, "PRAGMA busy_timeout = 0", &ignored) == 0)
+        sql_exec(sql, "PRAGMA journal_mode = DELETE", &ignored);
+}
+
 /* The file is there. A connection that only reads leaves its log as it found it. */
 static int writer_open(struct writer *writer, const char *path, struct problem *problem)
 {
@@ -221,6 +247,8 @@ static int write_rows(struct writer *writer, const struct rows *rows, struct pro
         err = replace(writer, REPLACE_SEARCH_STATE, &rows->search, problem);
     if (rows->search_changed && !err)
         err = replace(writer, REPLACE_SEARCH_HISTORY, &rows->search, problem);
+    if (rows->model_changed && !err)
+        err = replace(writer, REPLACE_SEARCH_MODEL, &rows->model, problem);
     return err;
 }
 
@@ -261,15 +289,13 @@ static int fill_new(const char *path, const struct experiment *experiment, struc
     struct rows rows = {0};
     first_rows(experiment, &rows);
     int err = sql_open(path, SQL_CREATE, &writer.sql, problem);
-    if (!err) /* the mode stays with the file */
-        err = sql_exec(writer.sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", problem);
     if (!err)
         err = migrate(writer.sql, 0, problem);
     if (!err)
         err = writer_prepare(&writer, problem);
     if (!err)
         err = write_transaction(&writer, &rows, problem);
-    writer_close(&writer); /* which ends the log */
+    writer_close(&writer);
     rows_release(&rows);
     return err;
 }
@@ -292,16 +318,16 @@ static int sync_folder(const char *path, struct problem *problem)
  * too. */
 static int create(const char *path, const struct experiment *experiment, struct problem *problem)
 {
-    char *unfinished = xasprintf("%s-new", path), *log = xasprintf("%s-new-wal", path);
+    char *unfinished = xasprintf("%s-new", path), *journal = xasprintf("%s-new-journal", path);
     unlink(unfinished);
-    unlink(log);
+    unlink(journal);
     int err = fill_new(unfinished, experiment, problem);
     if (!err && rename(unfinished, path) != 0)
         err = problem_set(problem, ERR_IO, "%s", strerror(errno));
     if (err)
         unlink(unfinished);
     free(unfinished);
-    free(log);
+    free(journal);
     return err ? err : sync_folder(path, problem);
 }
 
@@ -340,6 +366,8 @@ void store_close(struct store **store)
 {
     if (!*store)
         return;
+    if ((*store)->written)
+        end_log((*store)->writer.sql);
     writer_close(&(*store)->writer);
     database_unlock(&(*store)->lock);
     free((*store)->path);
@@ -368,7 +396,7 @@ int store_write(struct store *store, const struct rows *rows, struct problem *pr
                 writer_close(&store->writer);
         }
     }
-    if (!err && !store->written) {
+    if (!err && !store->written && (err = begin_log(store->writer.sql, problem)) == 0) {
         sql_checkpoint_on_close(store->writer.sql, true);
         store->written = true;
     }
@@ -429,6 +457,7 @@ static int read_rows(struct store *store, struct rows *rows, struct problem *pro
         {&trial_table, append_trial, NULL, NULL},
         {&attempt_table, append_attempt, NULL, NULL},
         {&search_state_table, NULL, &rows->search, &rows->search_changed},
+        {&search_model_table, NULL, &rows->model, &rows->model_changed},
     };
     int err = 0;
     for (size_t i = 0; i < sizeof reads / sizeof *reads && !err; i++)

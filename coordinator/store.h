@@ -5,7 +5,8 @@
  * before that leaves no trace. (An older database is brought up to date when it is opened.)
  * 2. A database is there as a whole or not at all: a new one is made beside its place and then moved there.
  * 3. store_write returns 0 once the rows are on disk (synchronous = FULL), else none of them are.
- * 4. While a store is open, no other coordinator can open the same database; readers (store_read.h) can.
+ * 4. A database that was closed in order is one file, without a log.
+ * 5. While a store is open, no other coordinator can open the same database; readers (store_read.h) can.
  *
  * Owns its connection and its lock.
  */

@@ -6,10 +6,9 @@
 #include <inttypes.h>
 #include <stdbool.h>
 
-/* What the first byte of a msgpack value says. `length` bytes after it say how long it is; where that is 0,
- * `fixed` does. */
 enum kind { KIND_NUMBER, KIND_BOOL, KIND_TEXT, KIND_ARRAY, KIND_MAP, KIND_OTHER };
 
+/* What a msgpack value says of itself before its contents. */
 struct head {
     enum kind kind;
     uint64_t count; /* bytes of a text, elements of an array, entries of a map */
@@ -28,7 +27,7 @@ static const struct {
     const char *name;
     enum kind kind;
     uint8_t count_bytes; /* big-endian, after the first byte */
-    uint8_t fixed_bytes; /* of a number */
+    uint8_t fixed_bytes; /* after those: of a number */
 } formats[32] = {
     {"nil", KIND_OTHER, 0, 0},        {"the unused byte 0xc1", KIND_OTHER, 0, 0},
     {"false", KIND_BOOL, 0, 0},       {"true", KIND_BOOL, 0, 0},

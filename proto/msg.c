@@ -58,19 +58,18 @@ const char *msg_type_name(enum msg_type type)
 
 void msg_put_text(char *field, size_t field_size, const char *text)
 {
+    enum { CHARACTER_MAX = 4 };
     size_t size = strlen(text), used = 0;
     while (size > 0 && used + 1 < field_size) {
-        size_t good = text_utf8_prefix(text, size);
         size_t room = field_size - 1 - used;
-        bool fits = good <= room;
-        good = fits ? good : text_utf8_prefix(text, room);
+        size_t good = text_utf8_prefix(text, size < room ? size : room);
         memcpy(field + used, text, good);
         used += good;
         text += good;
         size -= good;
-        if (!fits)
-            break;
-        if (size > 0 && used + 1 < field_size) { /* a byte that is no text */
+        if (text_utf8_prefix(text, size < CHARACTER_MAX ? size : CHARACTER_MAX) > 0)
+            break; /* a character that does not fit */
+        if (size > 0 && used + 1 < field_size) {
             field[used++] = '?';
             text++;
             size--;

@@ -47,8 +47,6 @@ struct agent *agent_new(const struct msg_hello *hello, struct rng rng, int64_t n
     again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
     agent->refused.at_ms = INT64_MAX;
     agent->slots = xcalloc((size_t)hello->slots, sizeof *agent->slots);
-    agent->held_max = HOLDING_MAX;
-    agent->held = xcalloc((size_t)agent->held_max, sizeof *agent->held);
     return agent;
 }
 
@@ -81,6 +79,15 @@ static struct held *held_find(struct agent *agent, int64_t attempt)
         if (agent->held[i].attempt == attempt)
             return &agent->held[i];
     return NULL;
+}
+
+static struct held *held_new(struct agent *agent)
+{
+    if (agent->held_count == agent->held_room) {
+        agent->held_room = agent->held_room == 0 ? 8 : 2 * agent->held_room;
+        agent->held = xrealloc(agent->held, (size_t)agent->held_room, sizeof *agent->held);
+    }
+    return &agent->held[agent->held_count++];
 }
 
 static struct held *held_in(struct agent *agent, int slot)
@@ -146,7 +153,7 @@ void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bo
 {
     agent->end = how;
     agent->bye_due = say_bye;
-    snprintf(agent->reason, sizeof agent->reason, "%s", reason);
+    msg_put_text(agent->reason, sizeof agent->reason, reason); /* it may name a path, in any encoding */
     for (int i = 0; i < agent->hello.slots; i++)
         stop_slot(agent, i);
 }
@@ -210,9 +217,9 @@ static void on_welcome(struct agent *agent, const struct msg_welcome *welcome)
 static void on_lease(struct agent *agent, const struct msg_lease *lease)
 {
     if (held_find(agent, lease->attempt) || is_recent(agent, lease->attempt) ||
-        agent->held_count == agent->held_max)
+        agent->held_count == HOLDING_MAX)
         return;
-    struct held *held = &agent->held[agent->held_count++];
+    struct held *held = held_new(agent);
     *held = (struct held){.attempt = lease->attempt, .trial = lease->trial, .slot = -1};
     int slot = agent->leaving || agent->data_hash[0] == '\0' ? -1 : idle_slot(agent);
     if (slot < 0) {

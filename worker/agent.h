@@ -4,7 +4,7 @@
  *
  * The shell, again and again:
  *     agent_receive, agent_progress, agent_ended, agent_data, agent_stop      for all that has happened
- *     while (agent_next (agent, now, &action)) …                             does what is due, in this order
+ *     while (agent_next (agent, now, &action, &message)) …                   does what is due, in this order
  *     agent_left (agent)                                                     whether that was all
  * and then it may sleep until agent_next_ms, or until something happens.
  *
@@ -73,7 +73,7 @@ void agent_stop(struct agent *agent, int64_t now_ms);
 /* ---- out ---- */
 
 enum agent_action_type {
-    AGENT_SEND,      /* message */
+    AGENT_SEND,      /* the message */
     AGENT_START,     /* slot, lease */
     AGENT_STOP,      /* slot: end its trainer, whatever it does */
     AGENT_DATA,      /* data: open (or first import) this data set, answer with agent_data */
@@ -83,14 +83,14 @@ enum agent_action_type {
 struct agent_action {
     enum agent_action_type type;
     int slot;
-    const struct msg *message;     /* borrowed until the next call into the agent */
     const struct msg_lease *lease; /* borrowed until agent_ended of the slot */
-    const char *data;              /* borrowed like message */
+    const char *data;              /* borrowed until the next call into the agent */
 };
 
-/* The next thing that is due, if there is one; it counts as done then. A message that could not be sent
- * counts as lost. */
-bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_action);
+/* The next thing that is due, if there is one; it counts as done then. With AGENT_SEND *ret_message is to be
+ * sent; one that could not be sent counts as lost. */
+bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_action,
+                struct msg *ret_message);
 /* When agent_next has something to do next, if nothing happens. */
 int64_t agent_next_ms(const struct agent *agent);
 

@@ -42,22 +42,21 @@ static bool next_for_slots(struct agent *agent, struct agent_action *ret_action)
     return false;
 }
 
-static bool next_report(struct agent *agent)
+static bool next_report(struct agent *agent, struct msg *ret_message)
 {
-    struct msg *out = &agent->out;
     for (int i = 0; i < agent->held_count; i++) {
         struct held *held = &agent->held[i];
         if (held->slot >= 0 || agent->now_ms < held->again.at_ms)
             continue;
         again_later(agent, &held->again, AGENT_REPORT_MS, AGENT_REPORT_MAX_MS);
-        out->type = held->report;
+        ret_message->type = held->report;
         if (held->report == MSG_RESULT) {
-            out->result_ = *held->result;
+            ret_message->result_ = *held->result;
         } else if (held->report == MSG_FAILURE) {
-            out->failure_ = (struct msg_failure){.attempt = held->attempt, .trial = held->trial};
-            snprintf(out->failure_.reason, sizeof out->failure_.reason, "%s", held->reason);
+            ret_message->failure_ = (struct msg_failure){.attempt = held->attempt, .trial = held->trial};
+            snprintf(ret_message->failure_.reason, sizeof ret_message->failure_.reason, "%s", held->reason);
         } else {
-            out->return_ = (struct msg_return){.attempt = held->attempt, .trial = held->trial};
+            ret_message->return_ = (struct msg_return){.attempt = held->attempt, .trial = held->trial};
         }
         return true;
     }
@@ -70,7 +69,7 @@ static bool progress_is_due(const struct agent *agent, const struct agent_slot *
            agent->now_ms - slot->said_ms >= agent->heartbeat_ms;
 }
 
-static bool next_progress(struct agent *agent)
+static bool next_progress(struct agent *agent, struct msg *ret_message)
 {
     for (int i = 0; i < agent->hello.slots; i++) {
         struct agent_slot *slot = &agent->slots[i];
@@ -78,23 +77,23 @@ static bool next_progress(struct agent *agent)
             continue;
         slot->said_step = slot->step;
         slot->said_ms = agent->now_ms;
-        agent->out.type = MSG_PROGRESS;
-        agent->out.progress_ = (struct msg_progress){
+        ret_message->type = MSG_PROGRESS;
+        ret_message->progress_ = (struct msg_progress){
             .attempt = slot->lease.attempt, .step = slot->step, .train_loss = slot->train_loss};
         return true;
     }
     return false;
 }
 
-static bool next_request(struct agent *agent)
+static bool next_request(struct agent *agent, struct msg *ret_message)
 {
     if (agent->now_ms < agent->request_at_ms)
         return false;
     int64_t heartbeat = agent->heartbeat_ms;
     agent->request_at_ms =
         agent->now_ms + heartbeat - (int64_t)rng_below(&agent->rng, (uint64_t)(heartbeat / 4 + 1));
-    struct msg_request *request = &agent->out.request_;
-    agent->out.type = MSG_REQUEST;
+    struct msg_request *request = &ret_message->request_;
+    ret_message->type = MSG_REQUEST;
     request->free = agent->leaving || agent->data_hash[0] == '\0' ? 0 : idle_slots(agent);
     memcpy(request->data_hash, agent->data_hash, sizeof request->data_hash);
     request->holding_count = agent->held_count;
@@ -104,36 +103,37 @@ static bool next_request(struct agent *agent)
 }
 
 /* Outcomes go before the REQUEST: they end leases, and so make room for what it asks for. */
-static bool next_message(struct agent *agent)
+static bool next_message(struct agent *agent, struct msg *ret_message)
 {
     if (agent->end != AGENT_STAYS) {
         if (!agent->bye_due)
             return false;
         agent->bye_due = false;
-        agent->out.type = MSG_BYE;
-        agent->out.bye_ = (struct msg_bye){.finished = false};
-        snprintf(agent->out.bye_.reason, sizeof agent->out.bye_.reason, "%s", agent->reason);
+        ret_message->type = MSG_BYE;
+        ret_message->bye_ = (struct msg_bye){.finished = false};
+        snprintf(ret_message->bye_.reason, sizeof ret_message->bye_.reason, "%s", agent->reason);
         return true;
     }
     if (agent->link != LINK_CONNECTING)
-        return next_report(agent) || next_progress(agent) || next_request(agent);
+        return next_report(agent, ret_message) || next_progress(agent, ret_message) ||
+               next_request(agent, ret_message);
     if (agent->now_ms < agent->say_hello.at_ms)
         return false;
     again_later(agent, &agent->say_hello, AGENT_HELLO_MS, AGENT_HELLO_MAX_MS);
-    agent->out.type = MSG_HELLO;
-    agent->out.hello_ = agent->hello;
+    ret_message->type = MSG_HELLO;
+    ret_message->hello_ = agent->hello;
     return true;
 }
 
-bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_action)
+bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_action, struct msg *ret_message)
 {
     agent_set_now(agent, now_ms);
     advance(agent);
     if (next_for_slots(agent, ret_action))
         return true;
-    *ret_action = (struct agent_action){.type = AGENT_SEND, .message = &agent->out};
+    *ret_action = (struct agent_action){.type = AGENT_SEND};
     if (agent->end != AGENT_STAYS)
-        return next_message(agent);
+        return next_message(agent, ret_message);
     if (agent->now_ms >= agent->reconnect.at_ms || agent->now_ms >= agent->refused.at_ms) {
         agent->refused.at_ms = INT64_MAX; /* how long it waited is kept */
         again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
@@ -146,7 +146,7 @@ bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_ac
         *ret_action = (struct agent_action){.type = AGENT_DATA, .data = agent->data};
         return true;
     }
-    return next_message(agent);
+    return next_message(agent, ret_message);
 }
 
 static void sooner(int64_t *at_ms, int64_t other_ms)

@@ -65,7 +65,7 @@ struct agent {
 
     struct agent_slot *slots; /* hello.slots */
     struct held *held;
-    int held_count, held_max;
+    int held_count, held_room; /* grows to HOLDING_MAX */
     int64_t recent[RECENT];
     unsigned recent_next;
 
@@ -74,8 +74,6 @@ struct agent {
     bool bye_due;
     enum agent_end end;
     char reason[481];
-
-    struct msg out; /* what the last AGENT_SEND showed */
 };
 
 void agent_set_now(struct agent *agent, int64_t now_ms);

@@ -347,10 +347,10 @@ static int act(struct daemon *daemon, struct problem *problem)
 {
     struct agent_action action;
     int err = 0;
-    while (!err && agent_next(daemon->agent, now_ms(), &action))
+    while (!err && agent_next(daemon->agent, now_ms(), &action, &daemon->message))
         switch (action.type) {
         case AGENT_SEND:
-            send_message(daemon, action.message);
+            send_message(daemon, &daemon->message);
             break;
         case AGENT_START:
             start_trainer(daemon, action.slot, action.lease);

@@ -8,7 +8,8 @@ const struct op_row op_rows[OPS] = {
     [OP_NUMBER] = {.name = "number"},
     [OP_X] = {.name = "x"},
     [OP_BETA] = {.name = "b"},
-#define OP(id, name, arity, syntax, properties, value, slope_a, slope_b, text_a, text_b, meaning)            \
+#define OP(id, name, arity, syntax, properties, length, range, value, slope_a, slope_b, text_a, text_b,      \
+           meaning)                                                                                          \
     [OP_##id] =                                                                                              \
         {name,   arity, SYNTAX_##syntax, PROPERTY_##properties, {text_a, text_b}, {#slope_a, #slope_b},      \
          meaning},

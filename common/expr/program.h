@@ -25,4 +25,9 @@ void program_forward(const struct program *program, const float *x, const float 
 void program_backward(const struct program *program, const float *x, const float *beta, const float *dy,
                       float *dx, float *dbeta, size_t rows);
 
+/* The two in one pass, with their common work done once: y = f(x), dx = dy · f′(x), dbeta as above. dx may be
+ * dy. */
+void program_both(const struct program *program, const float *x, const float *beta, const float *dy, float *y,
+                  float *dx, float *dbeta, size_t rows);
+
 #endif

@@ -88,6 +88,11 @@ static inline double scalar_sinc_slope(double a)
     return -a / 3.0 * sum;
 }
 
+static inline double scalar_asinh_slope(double a)
+{
+    return 1.0 / sqrt(1.0 + a * a);
+}
+
 static inline double scalar_sigmoid_slope(double a)
 {
     double e = vm_exp(-fabs(a));

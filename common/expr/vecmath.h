@@ -2,10 +2,11 @@
  *
  * Our own polynomials (near-minimax fits of the float coefficients to the stated weights) in plain and fused
  * multiply-adds: every path computes the same operations on each lane, so the bits are the same whatever the
- * vector width. At most 4 ulp over [−20, 20] (tests/unit/expr_program_test.c measures each); NaN and ±inf go
- * through as in scalar.h. Results below the smallest normal number may be 0, and log takes such arguments for
- * 0. A function and its slope share their work when both are inlined into one loop: the compiler sees the
- * same operations on the same operand. */
+ * vector width. At most 4 ulp over [−20, 20] (docs/accuracy.md has the measured errors); NaN and ±inf go
+ * through as in scalar.h. What is smaller than the smallest normal number may come out as 0. A function whose
+ * comment names a range holds only there: steps take the lanes outside it through scalar.h (the column
+ * `range` of ops.def). A function and its slope share their work when both are inlined into one loop: the
+ * compiler sees the same operations on the same operand. */
 #ifndef COMMON_EXPR_VECMATH_H
 #define COMMON_EXPR_VECMATH_H
 
@@ -25,6 +26,7 @@
 enum { VEC_LANES = 16 };
 typedef float vec __attribute__((vector_size(64)));
 typedef int32_t ivec __attribute__((vector_size(64)));
+typedef uint32_t uvec __attribute__((vector_size(64)));
 typedef __mmask16 vmask;
 #define VEC_COMPARE(name, operator, predicate)                                                               \
     static inline vmask vec_##name(vec a, vec b)                                                             \
@@ -35,6 +37,7 @@ typedef __mmask16 vmask;
 enum { VEC_LANES = 8 };
 typedef float vec __attribute__((vector_size(32)));
 typedef int32_t ivec __attribute__((vector_size(32)));
+typedef uint32_t uvec __attribute__((vector_size(32)));
 typedef ivec vmask;
 #define VEC_COMPARE(name, operator, predicate)                                                               \
     static inline vmask vec_##name(vec a, vec b)                                                             \
@@ -45,6 +48,7 @@ typedef ivec vmask;
 enum { VEC_LANES = 4 };
 typedef float vec __attribute__((vector_size(16)));
 typedef int32_t ivec __attribute__((vector_size(16)));
+typedef uint32_t uvec __attribute__((vector_size(16)));
 typedef ivec vmask;
 #define VEC_COMPARE(name, operator, predicate)                                                               \
     static inline vmask vec_##name(vec a, vec b)                                                             \
@@ -53,13 +57,23 @@ typedef ivec vmask;
     }
 #endif
 
-typedef uint32_t uvec __attribute__((vector_size(sizeof(ivec)))); /* where integers may wrap around */
-
 /* False where an operand is NaN. */
 VEC_COMPARE(gt, >, _CMP_GT_OQ)
 VEC_COMPARE(lt, <, _CMP_LT_OQ)
 VEC_COMPARE(le, <=, _CMP_LE_OQ)
 VEC_COMPARE(eq, ==, _CMP_EQ_OQ)
+
+/* True where an operand is NaN. */
+static inline vmask vec_unordered(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+#elif defined(SIMD_PATH_avx2)
+    return (vmask)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    return (vmask)(a != a) | (vmask)(b != b);
+#endif
+}
 
 static inline vec vec_set(float value)
 {
@@ -122,27 +136,74 @@ static inline vec vec_select(vmask mask, vec a, vec b)
 #endif
 }
 
-/* a > limit ? limit : a, and NaN stays. */
-static inline vec vec_at_most(vec a, float limit)
+/* a > b ? a : b and a < b ? a : b, as the instructions have it: b where either is NaN, or both are zeros. */
+static inline vec vec_greater(vec a, vec b)
 {
 #if defined(SIMD_PATH_avx512)
-    return (vec)_mm512_min_ps((__m512)vec_set(limit), (__m512)a);
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(SIMD_PATH_avx2)
-    return (vec)_mm256_min_ps((__m256)vec_set(limit), (__m256)a);
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
 #else
-    return vec_select(vec_lt(vec_set(limit), a), vec_set(limit), a);
+    return vec_select(vec_gt(a, b), a, b);
 #endif
+}
+
+static inline vec vec_lesser(vec a, vec b)
+{
+#if defined(SIMD_PATH_avx512)
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(SIMD_PATH_avx2)
+    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vec_select(vec_lt(a, b), a, b);
+#endif
+}
+
+static inline vmask vec_nowhere(void)
+{
+    return (vmask){0};
+}
+
+static inline int vec_any(vmask mask)
+{
+#if defined(SIMD_PATH_avx512)
+    return mask != 0;
+#elif defined(SIMD_PATH_avx2)
+    return _mm256_movemask_ps((__m256)mask);
+#else
+    return mask[0] | mask[1] | mask[2] | mask[3];
+#endif
+}
+
+static inline int vec_lane(vmask mask, int lane)
+{
+#if defined(SIMD_PATH_avx512)
+    return mask >> lane & 1;
+#else
+    return mask[lane];
+#endif
+}
+
+/* Where a is not a normal number above 0; where its size is above the limit. True of NaN. */
+static inline vmask vec_outside_normal(vec a)
+{
+    return (vmask) ~(vec_le(vec_set(FLT_MIN), a) & vec_lt(a, vec_set(INFINITY)));
+}
+
+static inline vmask vec_outside(vec a, float limit)
+{
+    return (vmask)~vec_le((vec)((ivec)a & ivec_set(0x7fffffff)), vec_set(limit));
+}
+
+/* a > limit ? limit : a, and a < limit ? limit : a; NaN stays. */
+static inline vec vec_at_most(vec a, float limit)
+{
+    return vec_lesser(vec_set(limit), a);
 }
 
 static inline vec vec_at_least(vec a, float limit)
 {
-#if defined(SIMD_PATH_avx512)
-    return (vec)_mm512_max_ps((__m512)vec_set(limit), (__m512)a);
-#elif defined(SIMD_PATH_avx2)
-    return (vec)_mm256_max_ps((__m256)vec_set(limit), (__m256)a);
-#else
-    return vec_select(vec_gt(vec_set(limit), a), vec_set(limit), a);
-#endif
+    return vec_greater(vec_set(limit), a);
 }
 
 static inline vec vec_abs(vec a)
@@ -156,7 +217,7 @@ static inline vec vec_copysign(vec a, vec b)
     return (vec)(((ivec)a & ivec_set(0x7fffffff)) | ((ivec)b & ivec_set(INT32_MIN)));
 }
 
-/* coefficient[0] + coefficient[1]·z + …; the loop is unrolled. */
+/* coefficient[0] + coefficient[1]·z + …; the loops are unrolled. */
 static inline __attribute__((always_inline)) vec vec_polynomial(vec z, const float *coefficient, int count)
 {
     vec sum = vec_set(coefficient[count - 1]);
@@ -165,39 +226,78 @@ static inline __attribute__((always_inline)) vec vec_polynomial(vec z, const flo
     return sum;
 }
 
-#define POLYNOMIAL(z, ...)                                                                                   \
-    vec_polynomial(z, (const float[]){__VA_ARGS__}, (int)(sizeof(float[]){__VA_ARGS__} / sizeof(float)))
+/* The same where zz = z² is at hand: the even and the odd powers side by side, which halves the wait. */
+static inline __attribute__((always_inline)) vec vec_polynomial_2(vec z, vec zz, const float *coefficient,
+                                                                  int count)
+{
+    vec sum[2] = {vec_set(coefficient[count - 2]), vec_set(coefficient[count - 1])};
+    for (int i = count - 3; i >= 0; i--)
+        sum[(count - 2 - i) & 1] = vec_fma(sum[(count - 2 - i) & 1], zz, vec_set(coefficient[i]));
+    return count & 1 ? vec_fma(sum[0], z, sum[1]) : vec_fma(sum[1], z, sum[0]);
+}
+
+#define COEFFICIENTS(...)        (const float[]){__VA_ARGS__}, (int)(sizeof(float[]){__VA_ARGS__} / sizeof(float))
+#define POLYNOMIAL(z, ...)       vec_polynomial(z, COEFFICIENTS(__VA_ARGS__))
+#define POLYNOMIAL_2(z, zz, ...) vec_polynomial_2(z, zz, COEFFICIENTS(__VA_ARGS__))
+
+/* row[index mod 8] for each lane */
+static inline vec vec_lookup(const float row[8], ivec index)
+{
+#if defined(SIMD_PATH_avx512)
+    const __m512 twice = _mm512_broadcast_f32x8(_mm256_loadu_ps(row));
+    return (vec)_mm512_permutexvar_ps((__m512i)index, twice);
+#elif defined(SIMD_PATH_avx2)
+    return (vec)_mm256_permutevar8x32_ps(_mm256_loadu_ps(row), (__m256i)index);
+#else
+    vec found = {0};
+    for (int i = 0; i < VEC_LANES; i++)
+        found[i] = row[index[i] & 7];
+    return found;
+#endif
+}
 
 /* ---- exponentials: e^a = 2^n (1 + p), |ln(1 + p)| ≤ ½ ln 2 ---- */
 
 struct vec_exponential {
-    ivec n;
-    vec p;
+    vec t; /* n in the low bits, and 127 more: the exponent of 2^n as floats have it */
+    vec n, p;
 };
 
 /* Adding 1.5·2^23 rounds to an integer and leaves it in the low bits. */
 static inline struct vec_exponential vec_exponential(vec a)
 {
-    const float round = 0x1.8p23f;
+    const float round = 0x1.8p23f + 127;
     vec t = vec_fma(a, vec_set(0x1.715476p+0f), vec_set(round));
     vec n = t - vec_set(round);
     vec r = vec_fma(n, vec_set(-0x1.62e43p-1f), a);
     r = vec_fma(n, vec_set(0x1.05c61p-29f), r);
-    vec q = POLYNOMIAL(r, 0.5f, 0.16666667f, 0.04166633f, 0.0083332695f, 0.0013943118f, 0.00019916521f);
-    return (struct vec_exponential){(ivec)t - (ivec)vec_set(round), vec_fma(r * r, q, r)};
+    vec rr = r * r,
+        q = POLYNOMIAL_2(r, rr, 0.49999994f, 0.166665167f, 0.0416681021f, 0.00836919062f, 0.00138388353f);
+    return (struct vec_exponential){t, n, vec_fma(rr, q, r)};
 }
 
-/* 2^n for −126 ≤ n ≤ 127 */
-static inline vec vec_power_of_two(ivec n)
+/* 2^n for −126 ≤ n ≤ 127; 0 for −127, where e^a is below the normal numbers */
+static inline vec vec_power_of_two(struct vec_exponential e)
 {
-    return (vec)((n + ivec_set(127)) << 23);
+    return (vec)((ivec)e.t << 23);
 }
 
-/* 2^(n + shift)(1 + p) in two steps, so that neither factor overflows before the product does. */
+/* e^a for −88 ≤ a ≤ 88 */
+static inline vec vec_exp_moderate(vec a)
+{
+    struct vec_exponential e = vec_exponential(a);
+    return (e.p + vec_set(1)) * vec_power_of_two(e);
+}
+
+/* 2^(n + shift)(1 + p), also where 2^n overflows before the product does. */
 static inline vec vec_scaled(struct vec_exponential e, int32_t shift)
 {
-    ivec n = e.n + ivec_set(shift), half = n >> 1;
-    return (e.p + vec_set(1)) * vec_power_of_two(half) * vec_power_of_two(n - half);
+#if defined(SIMD_PATH_avx512)
+    return (vec)_mm512_scalef_ps((__m512)(e.p + vec_set(1)), (__m512)(e.n + vec_set((float)shift)));
+#else
+    ivec n = __builtin_convertvector(e.n + vec_set((float)shift), ivec), half = n >> 1;
+    return (e.p + vec_set(1)) * (vec)((half + ivec_set(127)) << 23) * (vec)((n - half + ivec_set(127)) << 23);
+#endif
 }
 
 static inline vec vec_exp(vec a)
@@ -224,49 +324,60 @@ static inline vec vec_cosh(vec a)
     return h + vec_set(0.25f) / h;
 }
 
-/* With m = e^(−2|a|) − 1 kept exact near 0, |tanh a| = −m/(2 + m) and its slope 4 e^(−2|a|)/(2 + m)^2. */
+/* With e = e^(−2|a|) and m = e − 1, exact near 0 where e is not: |tanh a| = (1 − e²)/(1 + e)² and 1 − e² = −m
+ * e − m; its slope is 4e/(1 + e)². */
 struct vec_tanh_parts {
-    vec m, e, q;
+    vec e, m, q; /* q: 1/(1 + e)² */
 };
 
 static inline struct vec_tanh_parts vec_tanh_parts(vec a)
 {
-    vec twice = vec_set(-2) * vec_abs(a);
-    struct vec_exponential x = vec_exponential(vec_at_least(twice, -87));
-    vec scale = vec_power_of_two(x.n);
-    vec m = vec_fma(scale, x.p, scale - vec_set(1));
-    vec e = vec_select(vec_lt(twice, vec_set(-87)), vec_set(0), vec_fma(scale, x.p, scale));
-    return (struct vec_tanh_parts){m, e, vec_set(1) / (vec_set(2) + m)};
+    struct vec_exponential x = vec_exponential(vec_at_least(vec_set(-2) * vec_abs(a), -88));
+    vec scale = vec_power_of_two(x);
+    vec e = vec_fma(scale, x.p, scale), m = vec_fma(scale, x.p, scale - vec_set(1));
+    return (struct vec_tanh_parts){e, m, vec_set(1) / vec_fma(e, e + vec_set(2), vec_set(1))};
 }
 
 static inline vec vec_tanh(vec a)
 {
     struct vec_tanh_parts parts = vec_tanh_parts(a);
-    return vec_copysign(parts.m * parts.q, a);
+    return vec_copysign(vec_fma(parts.m, parts.e, parts.m) * parts.q, a);
 }
 
 static inline vec vec_tanh_slope(vec a)
 {
     struct vec_tanh_parts parts = vec_tanh_parts(a);
-    return vec_set(4) * parts.e * parts.q * parts.q;
+    return vec_set(4) * parts.e * parts.q;
+}
+
+/* e^−a and 1/(1 + e^−a) */
+struct vec_sigmoid_parts {
+    vec e, r;
+};
+
+static inline struct vec_sigmoid_parts vec_sigmoid_parts(vec a)
+{
+    vec e = vec_exp_moderate(vec_at_least(vec_at_most(-a, 88), -88));
+    return (struct vec_sigmoid_parts){e, vec_set(1) / (vec_set(1) + e)};
 }
 
 static inline vec vec_sigmoid(vec a)
 {
-    vec e = vec_exp(-vec_abs(a)), r = vec_set(1) / (vec_set(1) + e);
-    return vec_select(vec_lt(a, vec_set(0)), e * r, r);
+    return vec_sigmoid_parts(a).r;
 }
 
+/* With s, the smaller one of the sigmoids of a and −a, s − s² does not cancel. */
 static inline vec vec_sigmoid_slope(vec a)
 {
-    vec e = vec_exp(-vec_abs(a)), r = vec_set(1) / (vec_set(1) + e);
-    return e * r * r;
+    struct vec_sigmoid_parts parts = vec_sigmoid_parts(a);
+    vec s = vec_lesser(parts.e * parts.r, parts.r);
+    return vec_fma(-s, s, s);
 }
 
 /* log(1 + e) = 2 artanh s, s = e/(2 + e) ≤ 1/3 */
 static inline vec vec_softplus(vec a)
 {
-    vec e = vec_exp(-vec_abs(a)), s = e / (vec_set(2) + e), z = s * s;
+    vec e = vec_exp_moderate(vec_at_least(-vec_abs(a), -88)), s = e / (vec_set(2) + e), z = s * s;
     vec log1p = vec_fma(
         s + s, z * POLYNOMIAL(z, 0.33333337f, 0.19999439f, 0.14308442f, 0.10713828f, 0.121504694f), s + s);
     return vec_select(vec_gt(a, vec_set(0)), a, vec_set(0)) + log1p;
@@ -274,22 +385,19 @@ static inline vec vec_softplus(vec a)
 
 /* ---- logarithms ---- */
 
-/* a = 2^k m, m in [√½, √2) */
+/* a = 2^k m, m in [√½, √2); for normal numbers above 0 */
 static inline vec vec_log(vec a)
 {
-    ivec i = (ivec)((uvec)a - (uvec)ivec_set(0x3f3504f3));
-    ivec k = i >> 23;
+    ivec i = (ivec)((uvec)a - 0x3f3504f3u);
     vec f = (vec)((i & ivec_set(0x7fffff)) + ivec_set(0x3f3504f3)) - vec_set(1);
-    vec exponent = __builtin_convertvector(k, vec);
-    vec p = POLYNOMIAL(f, -0.5f, 0.33333316f, -0.2500081f, 0.20002286f, -0.16624554f, 0.14181197f,
-                       -0.13128768f, 0.12881622f, -0.07859546f);
-    vec low = vec_fma(f * f, p, exponent * vec_set(-0x1.05c61p-29f));
-    vec y = vec_fma(exponent, vec_set(0x1.62e43p-1f), f + low);
-    y = vec_select(vec_lt(a, vec_set(FLT_MIN)), vec_set(-INFINITY), y);
-    y = vec_select(vec_le(a, vec_set(-FLT_MIN)), vec_set(NAN), y);
-    return vec_select(vec_lt(a, vec_set(INFINITY)), y, a);
+    vec exponent = __builtin_convertvector(i >> 23, vec);
+    vec ff = f * f, p = POLYNOMIAL_2(f, ff, -0.499999911f, 0.333339542f, -0.250018269f, 0.199619576f,
+                                     -0.165684149f, 0.14916943f, -0.143242568f, 0.0876054242f);
+    vec low = vec_fma(ff, p, exponent * vec_set(-0x1.05c61p-29f));
+    return vec_fma(exponent, vec_set(0x1.62e43p-1f), f + low);
 }
 
+/* For |a| ≤ 2^30: beyond that the square might overflow. */
 static inline vec vec_asinh(vec a)
 {
     vec size = vec_abs(a), z = a * a, root = vec_sqrt(vec_set(1) + z);
@@ -297,10 +405,12 @@ static inline vec vec_asinh(vec a)
         a * z,
         POLYNOMIAL(z, -0.16666584f, 0.074969485f, -0.04426449f, 0.028161183f, -0.015357686f, 0.0046925712f),
         a);
-    vmask big = vec_gt(size, vec_set(0x1p30f)); /* the root is the size, and may have overflowed */
-    vec large =
-        vec_log(vec_select(big, size, size + root)) + vec_select(big, vec_set(0x1.62e43p-1f), vec_set(0));
-    return vec_select(vec_lt(size, vec_set(0.75f)), small, vec_copysign(large, a));
+    return vec_select(vec_lt(size, vec_set(0.75f)), small, vec_copysign(vec_log(size + root), a));
+}
+
+static inline vec vec_asinh_slope(vec a)
+{
+    return vec_set(1) / vec_sqrt(vec_set(1) + a * a);
 }
 
 static inline vec vec_atan(vec a)
@@ -316,130 +426,114 @@ static inline vec vec_atan(vec a)
     return vec_copysign(vec_select(big, large, p), a);
 }
 
-/* ---- sine and cosine ---- */
+/* ---- sine and cosine: for |a| ≤ 16384, where three parts of π are enough ---- */
 
-/* a = n·π/2 + r with π/2 in three parts; sin r and cos r by polynomials; n mod 4 says which, and their signs.
- */
+/* sin r for |r| ≤ π/2; z = r² */
+static inline vec vec_sin_half_turn(vec r, vec z)
+{
+    return vec_fma(r * z, POLYNOMIAL(z, -0.166666597f, 0.00833306927f, -0.000198097769f, 2.60609568e-06f), r);
+}
+
+/* a = n·π + r; sin a = (−1)^n sin r, and n stands in the low bits of t. */
 struct vec_angle {
-    vec sin, cos;
+    vec r, t;
 };
 
 static inline struct vec_angle vec_angle(vec a)
 {
     const float round = 0x1.8p23f;
-    vec t = vec_fma(a, vec_set(0x1.45f306p-1f), vec_set(round));
+    vec t = vec_fma(a, vec_set(0x1.45f306p-2f), vec_set(round));
     vec n = t - vec_set(round);
-    vec r = vec_fma(n, vec_set(-0x1.921fb6p+0f), a);
-    r = vec_fma(n, vec_set(0x1.777a5cp-25f), r);
-    r = vec_fma(n, vec_set(0x1.ee59dap-50f), r);
-    vec z = r * r;
-    vec s = vec_fma(r * z, POLYNOMIAL(z, -0.16666654f, 0.008332131f, -0.00019510838f), r);
-    vec c = vec_fma(z * z, POLYNOMIAL(z, 0.041666646f, -0.0013887306f, 2.4431203e-05f),
-                    vec_fma(z, vec_set(-0.5f), vec_set(1)));
-    ivec quadrant = (ivec)t;
-    vmask even = vec_eq((vec)((quadrant & ivec_set(1)) << 24), (vec){0}); /* 0, or a normal number */
-    vec sine = vec_select(even, s, c), cosine = vec_select(even, c, s);
-    ivec sine_sign = (quadrant & ivec_set(2)) << 30;
-    ivec cosine_sign = ((ivec)((uvec)quadrant + (uvec)ivec_set(1)) & ivec_set(2)) << 30; /* of NaN too */
-    return (struct vec_angle){(vec)((ivec)sine ^ sine_sign), (vec)((ivec)cosine ^ cosine_sign)};
+    vec r = vec_fma(n, vec_set(-0x1.921fb6p+1f), a);
+    r = vec_fma(n, vec_set(0x1.777a5cp-24f), r);
+    return (struct vec_angle){vec_fma(n, vec_set(0x1.ee59dap-49f), r), t};
 }
 
-/* Beyond 16384 three parts are too few: those rare vectors go lane by lane in double precision, and so do
- * infinities. */
-#define VEC_WITH_WIDE_ANGLES(function, a, result)                                                            \
-    do {                                                                                                     \
-        for (int lane = 0; lane < VEC_LANES; lane++)                                                         \
-            if (!((a)[lane] <= 16384.0f && (a)[lane] >= -16384.0f))                                          \
-                (result)[lane] = (float)function((double)(a)[lane]);                                         \
-    } while (0)
-
-static inline int vec_any_wide(vec a)
+/* (−1)^n y */
+static inline vec vec_turned(vec y, vec t)
 {
-    vec size = vec_abs(a);
-#if defined(SIMD_PATH_avx512)
-    return vec_gt(size, vec_set(16384.0f)) != 0;
-#elif defined(SIMD_PATH_avx2)
-    return _mm256_movemask_ps((__m256)vec_gt(size, vec_set(16384.0f)));
-#else
-    vmask wide = vec_gt(size, vec_set(16384.0f));
-    return wide[0] | wide[1] | wide[2] | wide[3];
-#endif
+    return (vec)((ivec)y ^ (ivec)t << 31);
 }
 
 static inline vec vec_sin(vec a)
 {
-    vec y = vec_angle(a).sin;
-    if (__builtin_expect(vec_any_wide(a), 0))
-        VEC_WITH_WIDE_ANGLES(vm_sin, a, y);
-    return y;
+    struct vec_angle angle = vec_angle(a);
+    return vec_turned(vec_sin_half_turn(angle.r, angle.r * angle.r), angle.t);
 }
 
+/* cos a = (−1)^n sin((n + ½)π − a) */
 static inline vec vec_cos(vec a)
 {
-    vec y = vec_angle(a).cos;
-    if (__builtin_expect(vec_any_wide(a), 0))
-        VEC_WITH_WIDE_ANGLES(vm_cos, a, y);
-    return y;
+    const float round = 0x1.8p23f;
+    vec t = vec_fma(a, vec_set(0x1.45f306p-2f), vec_set(-0.5f)) + vec_set(round);
+    vec n = (t - vec_set(round)) + vec_set(0.5f);
+    vec r = vec_fma(n, vec_set(0x1.921fb6p+1f), -a);
+    r = vec_fma(n, vec_set(-0x1.777a5cp-24f), r);
+    r = vec_fma(n, vec_set(-0x1.ee59dap-49f), r);
+    return vec_turned(vec_sin_half_turn(r, r * r), t);
 }
 
 static inline vec vec_sinc(vec a)
 {
-    return vec_select(vec_eq(a, vec_set(0)), vec_set(1), vec_sin(a) / a);
+    vec y = vec_sin(a) * (vec_set(1) / a);
+    return vec_select(vec_lt(vec_abs(a), vec_set(0x1p-64f)), vec_set(1), y);
 }
 
+/* (cos a − sinc a)/a, below 2 its series; where cos a is near 0 it does not count, so cos r by its size is
+ * exact enough. */
 static inline vec vec_sinc_slope(vec a)
 {
-    vec z = a * a;
-    vec small = -a * POLYNOMIAL(z, 0.33333334f, -0.03333333f, 0.0011904743f, -2.2040824e-05f, 2.452755e-07f);
-    return vec_select(vec_lt(vec_abs(a), vec_set(1)), small, (vec_cos(a) - vec_sin(a) / a) / a);
+    struct vec_angle angle = vec_angle(a);
+    vec zr = angle.r * angle.r, reciprocal = vec_set(1) / a;
+    vec cosine =
+        vec_fma(zr, POLYNOMIAL(zr, -0.5f, 0.0416666605f, -0.00138886517f, 2.47739263e-05f, -2.62768964e-07f),
+                vec_set(1));
+    vec y = vec_turned(vec_sin_half_turn(angle.r, zr), angle.t) * reciprocal;
+    vec large = (vec_turned(cosine, angle.t) - y) * reciprocal, z = a * a;
+    vec small =
+        -a * POLYNOMIAL(z, 0.333333343f, -0.0333333574f, 0.00119045598f, -2.20066559e-05f, 2.34807572e-07f);
+    return vec_select(vec_lt(vec_abs(a), vec_set(2)), small, large);
 }
 
 /* ---- the error function ---- */
 
-/* e^(−a²), with what rounding took off a². */
-static inline vec vec_exp_minus_square(vec a)
-{
-    vec z = a * a, e = vec_exp(-z);
-    vec rest = vec_select(vec_lt(z, vec_set(104)), vec_fma(a, a, -z), vec_set(0));
-    return vec_fma(-e, rest, e);
-}
-
-/* Below 1 a polynomial, beyond it 1 − e^(−a²) w with w = erfc(a) e^(a²) as a polynomial around 2.5; beyond 4
+/* |a| erf(|a|)/|a|: eight polynomials in d for eight stretches of [0, 4), around |a| = k/1.875; beyond 3.95
  * that is 1. */
 static inline vec vec_erf(vec a)
 {
-    vec z = a * a, size = vec_abs(a), t = vec_at_most(size, 4) - vec_set(2.5f);
-    vec small = vec_fma(a,
-                        POLYNOMIAL(z, 0.12837917f, -0.37612626f, 0.112836f, -0.026854444f, 0.005189535f,
-                                   -0.0008020841f, 7.889119e-05f),
-                        a);
-    vec w = POLYNOMIAL(t, 0.21080655f, -0.07429971f, 0.025157796f, -0.0078043425f, 0.0019661065f,
-                       -0.0019623018f, -0.0008003359f, -0.00038888192f);
-    vec large = vec_fma(-vec_exp_minus_square(a), w, vec_set(1));
-    return vec_select(vec_lt(size, vec_set(1)), small, vec_copysign(large, a));
+    static const float row[7][8] = {
+        {1.12837923f, 1.02993608f, 0.814286232f, 0.61021775f, 0.467553288f, 0.374939084f, 0.312498122f,
+         0.267857105f},
+        {-1.18398233e-08f, -0.180907056f, -0.226303205f, -0.174329624f, -0.11391066f, -0.0748036578f,
+         -0.0520763025f, -0.0382651575f},
+        {-0.106986701f, -0.0605942234f, 0.0102735776f, 0.0332980379f, 0.0250897948f, 0.0146988314f,
+         0.00866791978f, 0.00546616735f},
+        {-4.15779959e-06f, 0.0258828085f, 0.0167363137f, 0.000261028705f, -0.00398552977f, -0.00270922715f,
+         -0.00143226492f, -0.00078050443f},
+        {0.00915171206f, 0.00194426288f, -0.00483191898f, -0.00258038566f, 1.58821531e-05f, 0.000402512058f,
+         0.000229231489f, 0.000111167908f},
+        {-5.75810482e-05f, -0.002095056f, -0.000270491611f, 0.000725314545f, 0.000251222373f,
+         -1.83570664e-05f, -3.26480149e-05f, -1.57505219e-05f},
+        {-0.000555471983f, 5.39611246e-05f, 0.00035565946f, -2.09542341e-05f, -8.12870931e-05f,
+         -1.40121847e-05f, 2.96761709e-06f, 2.10681105e-06f},
+    };
+    const float round = 0x1.8p23f;
+    vec size = vec_at_most(vec_abs(a), 3.95f);
+    vec t = vec_fma(size, vec_set(1.875f), vec_set(round));
+    vec d = vec_fma(size, vec_set(1.875f), vec_set(round) - t), y = vec_lookup(row[6], (ivec)t);
+    for (int i = 5; i >= 0; i--)
+        y = vec_fma(y, d, vec_lookup(row[i], (ivec)t));
+    return vec_copysign(size * y, a);
 }
 
+/* 2/√π e^(−a²), with what rounding took off a²; beyond 9.4 that is 0. */
 static inline vec vec_erf_slope(vec a)
 {
-    return vec_set(0x1.20dd76p+0f) * vec_exp_minus_square(a); /* 2/√π */
+    vec size = vec_at_most(vec_abs(a), 9.4f), z = size * size, e = vec_exp_moderate(-z);
+    return vec_set(0x1.20dd76p+0f) * vec_fma(-e, vec_fma(size, size, -z), e);
 }
 
 /* ---- the rest: NaN goes through, no comparison is true of it ---- */
-
-/* a^n by squaring. */
-static inline vec vec_power(vec a, int n)
-{
-    vec y = vec_set(1);
-    for (unsigned rest = n < 0 ? 0u - (unsigned)n : (unsigned)n; rest; rest >>= 1, a *= a)
-        if (rest & 1)
-            y *= a;
-    return n < 0 ? vec_set(1) / y : y;
-}
-
-static inline vec vec_power_slope(vec a, int n)
-{
-    return n == 0 ? vec_set(0) : vec_set((float)n) * vec_power(a, n - 1);
-}
 
 static inline vec vec_sign(vec a)
 {
@@ -465,18 +559,18 @@ static inline vec vec_above(vec a, vec b)
     return vec_select(vec_gt(a, b), vec_set(1), vec_select(vec_lt(a, b), vec_set(0), tie));
 }
 
-/* The same whichever operand comes first: equal operands have equal bits, or are zeros, of which max takes
- * the positive one. */
+/* The same whichever operand comes first. Taken both ways round they differ only in the signs of zeros, of
+ * which max takes the positive one, and where there is a NaN. */
 static inline vec vec_max(vec a, vec b)
 {
-    vec tie = vec_select(vec_eq(a, b), (vec)((ivec)a & (ivec)b), a + b);
-    return vec_select(vec_gt(a, b), a, vec_select(vec_lt(a, b), b, tie));
+    vec y = (vec)((ivec)vec_greater(a, b) & (ivec)vec_greater(b, a));
+    return vec_select(vec_unordered(a, b), a + b, y);
 }
 
 static inline vec vec_min(vec a, vec b)
 {
-    vec tie = vec_select(vec_eq(a, b), (vec)((ivec)a | (ivec)b), a + b);
-    return vec_select(vec_lt(a, b), a, vec_select(vec_gt(a, b), b, tie));
+    vec y = (vec)((ivec)vec_lesser(a, b) | (ivec)vec_lesser(b, a));
+    return vec_select(vec_unordered(a, b), a + b, y);
 }
 
 #endif

@@ -51,3 +51,4 @@ actsearch show demo.db 'max(x,0)' >show.out 2>&1 && grep -q '^rank  *[0-9]' show
     fail $name 'no rank' show.out
 refused show_says_what_is_not_there_and_why 1 actsearch show demo.db 'x*0+3' -- 'rejected' 'constant'
 refused show_puts_a_caret_under_a_wrong_name 2 actsearch show demo.db 'x*sgmoid(x)' -- '^ *\^' 'sigmoid'
+refused an_expression_may_begin_with_a_minus_sign 1 actsearch show demo.db '-x^3-7*x^2' -- 'never proposed'

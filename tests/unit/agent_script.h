@@ -93,14 +93,15 @@ static void note_message(struct noted *noted, const struct msg *msg)
 /* All that is due now; the notes of before are gone. */
 static void act(struct script *script)
 {
+    static struct msg message;
     struct agent_action action;
     script->count = 0;
-    while (agent_next(script->agent, script->now_ms, &action)) {
+    while (agent_next(script->agent, script->now_ms, &action, &message)) {
         assert_true(script->count < NOTED_MAX);
         struct noted *noted = &script->noted[script->count++];
         *noted = (struct noted){.action = action.type, .slot = action.slot};
         if (action.type == AGENT_SEND)
-            note_message(noted, action.message);
+            note_message(noted, &message);
         else if (action.type == AGENT_DATA)
             snprintf(noted->text, sizeof noted->text, "%s", action.data);
     }

@@ -25,9 +25,10 @@ static void two_agents_do_not_come_back_in_step(void **state)
     struct script *script = *state;
     struct msg_hello hello = {.version = PROTO_VERSION, .slots = 1};
     struct agent *other = agent_new(&hello, rng_seed(2, "test", 0), script->now_ms);
+    static struct msg message;
     struct agent_action action;
     act(script);
-    assert_true(agent_next(other, script->now_ms, &action));
+    assert_true(agent_next(other, script->now_ms, &action, &message));
     assert_int_not_equal(agent_next_ms(other), agent_next_ms(script->agent));
     agent_destroy(&other);
 }

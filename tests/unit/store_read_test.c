@@ -168,7 +168,8 @@ static void progress_says_what_the_counters_say(void **state)
     rows.experiment.finished_ms = 1061500;
     rows.experiment.finished_because = "search.candidates reached";
     rows.search_changed = true;
-    rows.search = (struct search_row){.policy_version = 16, .baseline = 0.125, .entropy = 2.5};
+    rows.search =
+        (struct search_row){.policy_version = 16, .policy = "[]", .baseline = 0.125, .entropy = 2.5};
     write_store(store, &rows);
     assert_int_equal(store_progress(reader, &row, &problem), 0);
     const int64_t counts[] = {row.proposals,      row.candidates,     row.references,     row.duplicates,
@@ -335,6 +336,7 @@ static void a_copy_where_nothing_can_be_written_can_be_read(void **state)
     struct rows rows = restore_store(store);
     write_store(store, &rows);
     store_close(&store);
+    alter("copy.db", "PRAGMA journal_mode = WAL"); /* as a copy from a running coordinator has it */
     assert_int_equal(mkdir("sealed", 0755), 0);
     assert_int_equal(rename("copy.db", "sealed/copy.db"), 0);
     assert_int_equal(chmod("sealed/copy.db", 0444) | chmod("sealed", 0555) | chmod(".", 0755), 0);

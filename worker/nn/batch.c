@@ -1,12 +1,13 @@
 #include "worker/nn/batch.h"
 
 #include "common/rng.h"
+#include "worker/nn/kernels.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
-enum { PAD = 4, BYTES = 256, COUNTERS = 8 };
+enum { PAD = 4, BYTES = 256 };
 
 struct batcher {
     const struct data *data;
@@ -20,38 +21,23 @@ struct batcher {
     float normal[BATCH_MAX_CHANNELS][BYTES]; /* the normalised value of each byte */
 };
 
-/* How often each byte stands there. Neighbouring pixels are often equal: each of the COUNTERS has its own
- * table, so that an addition need not wait for the one before. This is most of the time between a lease and
- * the first step. */
-static void count_bytes(const uint8_t *pixels, size_t size, uint64_t (*count)[BYTES])
-{
-    size_t k = 0;
-    for (; k + COUNTERS <= size; k += COUNTERS)
-        for (size_t c = 0; c < COUNTERS; c++)
-            count[c][pixels[k + c]]++;
-    for (; k < size; k++)
-        count[0][pixels[k]]++;
-}
-
+/* The normalised value of each byte. Mean and deviation come from whole numbers, which are exact; this pass
+ * over all training images is between each lease and its first step, so it has a kernel of its own. */
 static void normal_table(struct batcher *batcher)
 {
     const struct data *data = batcher->data;
     const size_t plane = (size_t)data->height * (size_t)data->width;
+    const struct kernels *kernels = kernels_table();
     for (int channel = 0; channel < data->channels; channel++) {
-        uint64_t counts[COUNTERS][BYTES] = {{0}};
+        uint64_t sum = 0, squares = 0;
         for (uint32_t i = 0; i < batcher->train_count; i++)
-            count_bytes(data->train.images + ((size_t)i * (size_t)data->channels + (size_t)channel) * plane,
-                        plane, counts);
-        uint64_t *count = counts[0];
-        for (int c = 1; c < COUNTERS; c++)
-            for (int b = 0; b < BYTES; b++)
-                count[b] += counts[c][b];
-        double total = (double)batcher->train_count * (double)plane, mean = 0, variance = 0;
-        for (int b = 0; b < BYTES; b++)
-            mean += (double)count[b] * b / total;
-        for (int b = 0; b < BYTES; b++)
-            variance += (double)count[b] * (b - mean) * (b - mean) / total;
-        const double deviation = variance > 0 ? sqrt(variance) : 1.0;
+            kernels->byte_sums(data->train.images +
+                                   ((size_t)i * (size_t)data->channels + (size_t)channel) * plane,
+                               plane, &sum, &squares);
+        const uint64_t total = (uint64_t)batcher->train_count * plane;
+        const double mean = (double)sum / (double)total;
+        const unsigned __int128 spread = (unsigned __int128)squares * total - (unsigned __int128)sum * sum;
+        const double deviation = spread > 0 ? sqrt((double)spread) / (double)total : 1.0;
         for (int b = 0; b < BYTES; b++)
             batcher->normal[channel][b] = (float)((b - mean) / deviation);
     }

@@ -50,7 +50,9 @@ enum { WINDOW_CHUNK = 128 };
     ROW(norm_input, (const float *x, const float *dy, const float *a, const float *b, const float *c, float *dx,       \
                      size_t rows, bool add))                                                                           \
     /* g += decay · w; v = momentum · v + g; w −= lr · (g + momentum · v). */                                          \
-    ROW(nesterov, (float *w, const float *g, float *v, size_t rows, float lr, float momentum, float decay))
+    ROW(nesterov, (float *w, const float *g, float *v, size_t rows, float lr, float momentum, float decay))            \
+    /* sum += Σ bytes, squares += Σ bytes². */                                                                         \
+    ROW(byte_sums, (const uint8_t *bytes, size_t size, uint64_t *sum, uint64_t *squares))
 
 struct kernels {
 #define KERNEL_ROW(name, arguments) void(*name) arguments;

@@ -1,0 +1,137 @@
+#include "coordinator/consistent.h"
+
+#include "coordinator/map.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+static int corrupt(struct problem *problem, const char *list, int64_t key, const char *why)
+{
+    return problem_set(problem, ERR_CORRUPT, "%s %" PRId64 ": %s", list, key, why);
+}
+
+static bool within(int64_t key, size_t count)
+{
+    return key >= 1 && (uint64_t)key <= count;
+}
+
+static bool has_outcome(const struct trial_row *trial)
+{
+    return trial->state == TRIAL_DONE || trial->state == TRIAL_DIVERGED;
+}
+
+static bool is_open(const struct trial_row *trial)
+{
+    return trial->state == TRIAL_READY || trial->state == TRIAL_LEASED;
+}
+
+static int check_workers(const struct rows *rows, struct problem *problem)
+{
+    for (size_t i = 0; i < rows->workers.count; i++)
+        if (rows->workers.items[i].id != (int64_t)i + 1)
+            return corrupt(problem, "worker", (int64_t)i + 1, "is missing");
+    return 0;
+}
+
+/* The trials of a candidate stand together, in order of replica, and are as many as it says; it has a reward
+ * once all are closed. */
+static int check_candidates(const struct rows *rows, struct problem *problem)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < rows->candidates.count; i++) {
+        const struct candidate_row *row = &rows->candidates.items[i];
+        if (row->id != (int64_t)i + 1)
+            return corrupt(problem, "candidate", (int64_t)i + 1, "is missing");
+        int64_t trials = 0, open = 0;
+        for (; at < rows->trials.count && rows->trials.items[at].candidate == row->id; at++, trials++) {
+            if (rows->trials.items[at].replica != trials)
+                return corrupt(problem, "trial", rows->trials.items[at].id, "is out of order");
+            open += is_open(&rows->trials.items[at]);
+        }
+        if (trials == 0 || trials != row->trials)
+            return corrupt(problem, "candidate", row->id, "its trials are not all there");
+        if (isnan(row->reward) != (open > 0))
+            return corrupt(problem, "candidate", row->id, "its reward does not fit its trials");
+        if (!isnan(row->reward) && !(row->reward >= 0 && row->reward <= 1))
+            return corrupt(problem, "candidate", row->id, "its reward is not from 0 to 1");
+    }
+    return at == rows->trials.count ? 0
+                                    : corrupt(problem, "trial", (int64_t)at + 1, "belongs to no candidate");
+}
+
+static int check_trials(const struct rows *rows, struct problem *problem)
+{
+    for (size_t i = 0; i < rows->trials.count; i++) {
+        const struct trial_row *row = &rows->trials.items[i];
+        if (row->id != (int64_t)i + 1)
+            return corrupt(problem, "trial", (int64_t)i + 1, "is missing");
+        if (has_outcome(row) != (row->closed_by != 0))
+            return corrupt(problem, "trial", row->id, "its state does not fit the attempt that closed it");
+        if (row->state == TRIAL_DONE &&
+            !(row->correct >= 0 && row->validation_count > 0 && row->correct <= row->validation_count))
+            return corrupt(problem, "trial", row->id, "its accuracy is not from 0 to 1");
+    }
+    return 0;
+}
+
+/* A leased trial has one open attempt, another has none, and the attempt that closed one is that of its
+ * trial. */
+static int check_attempts(const struct rows *rows, struct problem *problem)
+{
+    struct map open = {0}, closing = {0}; /* by trial; by attempt: its trial */
+    int err = 0;
+    for (size_t i = 0; i < rows->attempts.count && !err; i++) {
+        const struct attempt_row *row = &rows->attempts.items[i];
+        if (row->id < 1 || row->id >> 32 > rows->experiment.epoch)
+            err = corrupt(problem, "attempt", row->id, "is of a start that has not been");
+        else if (!within(row->trial, rows->trials.count) || !within(row->worker, rows->workers.count))
+            err = corrupt(problem, "attempt", row->id, "its trial or its worker is missing");
+        else if (row->state == ATTEMPT_LEASED && (rows->trials.items[row->trial - 1].state != TRIAL_LEASED ||
+                                                  map_get(&open, (uint64_t)row->trial) != 0))
+            err = corrupt(problem, "attempt", row->id, "is leased, but its trial is not, or twice");
+        else if (row->state == ATTEMPT_LEASED)
+            map_set(&open, (uint64_t)row->trial, 1);
+        else if (row->state == ATTEMPT_TAKEN)
+            map_set(&closing, (uint64_t)row->id, (uint32_t)row->trial);
+    }
+    for (size_t i = 0; i < rows->trials.count && !err; i++) {
+        const struct trial_row *row = &rows->trials.items[i];
+        if (row->state == TRIAL_LEASED && map_get(&open, (uint64_t)row->id) == 0)
+            err = corrupt(problem, "trial", row->id, "is leased without an attempt");
+        else if (row->closed_by != 0 && map_get(&closing, (uint64_t)row->closed_by) != (uint32_t)row->id)
+            err = corrupt(problem, "trial", row->id, "the attempt that closed it is missing");
+    }
+    map_release(&open);
+    map_release(&closing);
+    return err;
+}
+
+/* Those that wait for their reward. */
+static int check_proposals(const struct rows *rows, struct problem *problem)
+{
+    for (size_t i = 0; i < rows->proposals.count; i++) {
+        const struct proposal_row *row = &rows->proposals.items[i];
+        if (row->number < 0 || row->number >= rows->counters.proposals)
+            return corrupt(problem, "proposal", row->number, "has not been made");
+        if (!within(row->candidate, rows->candidates.count) ||
+            !isnan(rows->candidates.items[row->candidate - 1].reward))
+            return corrupt(problem, "proposal", row->number, "waits for no candidate");
+    }
+    return 0;
+}
+
+int rows_consistent(const struct rows *rows, struct problem *problem)
+{
+    if (rows->experiment.epoch < 0)
+        return corrupt(problem, "epoch", rows->experiment.epoch, "there is no such number");
+    int err = check_workers(rows, problem);
+    if (!err)
+        err = check_candidates(rows, problem);
+    if (!err)
+        err = check_trials(rows, problem);
+    if (!err)
+        err = check_attempts(rows, problem);
+    if (!err)
+        err = check_proposals(rows, problem);
+    return err;
+}
