@@ -98,10 +98,10 @@ static void tend_worker(struct worker *worker, struct buf *bytes)
     if (news == LINK_REFUSED || news == LINK_MISMATCH)
         agent_refused(worker->agent, now_ms());
     struct agent_action action;
-    while (agent_next(worker->agent, now_ms(), &action)) {
+    while (agent_next(worker->agent, now_ms(), &action, &msg)) {
         if (action.type == AGENT_SEND) {
             buf_clear(bytes);
-            msg_encode(action.message, bytes);
+            msg_encode(&msg, bytes);
             link_send(worker->link, 0, bytes->data, bytes->size);
         } else if (action.type == AGENT_DATA) {
             agent_data(worker->agent, action.data, DATA_HASH, NULL, now_ms());
