@@ -2,13 +2,13 @@
  * Pure.
  *
  * Invariants
- * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search is
- * over, depends only on the proposals and on the rewards of earlier ones: not on when the results arrive, nor
- * on how far ahead the queue is filled.
+ * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search
+ *    is over, depends only on the proposals and on the rewards of earlier ones: not on when the results
+ *    arrive, nor on how far ahead the queue is filled.
  * 2. Every proposal is rewarded once: at once where it is rejected (0) or a duplicate of a candidate whose
- * trials are all closed, else when the last trial of its candidate closes.
+ *    trials are all closed, else when the last trial of its candidate closes.
  * 3. References are the first candidates, in the order of the file; they count neither as candidates nor as
- * proposals.
+ *    proposals.
  */
 #ifndef COORDINATOR_PROPOSE_H
 #define COORDINATOR_PROPOSE_H
