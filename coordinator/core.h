@@ -15,8 +15,10 @@
  * acknowledged however often it is reported.
  * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease.
  * 4. No worker has more open leases than slots when a new one is granted.
- * 5. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
- * arrival, as long as no trial fails (propose.h).
+ * 5. A worker that came with a key is known by that key and its name together: whoever holds another key
+ * cannot be it, has nothing leased to it, and so cannot report for it.
+ * 6. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
+ * arrival, as long as no trial fails (propose.h) and the search is not an asynchronous one that learns.
  */
 #ifndef COORDINATOR_CORE_H
 #define COORDINATOR_CORE_H
@@ -39,6 +41,16 @@ void core_destroy(struct core **core);
  * never 0. */
 void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64_t now_ms);
 void core_advance(struct core *core, int64_t now_ms);
+
+/* What one key may have at once; a cluster may share one. */
+enum { KEY_MAX_WORKERS = 4096, KEY_MAX_LEASES = 65536 };
+
+/* HELLO of a peer that has proved to hold the secret of this public key; all else that the peer says goes to
+ * core_receive. */
+void core_hello(struct core *core, uint64_t peer, const char *key, const struct msg_hello *hello,
+                int64_t now_ms);
+/* That key counts no more: what its workers hold is queued again at once, and counts as no loss. */
+void core_revoke(struct core *core, const char *key, int64_t now_ms);
 
 struct core_send {
     uint64_t peer;

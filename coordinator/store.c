@@ -31,6 +31,7 @@ enum replacement {
     REPLACE_ATTEMPT,
     REPLACE_SEARCH_STATE,
     REPLACE_SEARCH_HISTORY,
+    REPLACE_SEARCH_MODEL,
     REPLACEMENTS,
 };
 static const struct table *const replaced[REPLACEMENTS] = {
@@ -43,6 +44,7 @@ static const struct table *const replaced[REPLACEMENTS] = {
     [REPLACE_ATTEMPT] = &attempt_table,
     [REPLACE_SEARCH_STATE] = &search_state_table,
     [REPLACE_SEARCH_HISTORY] = &search_history_table,
+    [REPLACE_SEARCH_MODEL] = &search_model_table,
 };
 
 /* A connection with what it takes to write rows. */
@@ -247,6 +249,8 @@ static int write_rows(struct writer *writer, const struct rows *rows, struct pro
         err = replace(writer, REPLACE_SEARCH_STATE, &rows->search, problem);
     if (rows->search_changed && !err)
         err = replace(writer, REPLACE_SEARCH_HISTORY, &rows->search, problem);
+    if (rows->model_changed && !err)
+        err = replace(writer, REPLACE_SEARCH_MODEL, &rows->model, problem);
     return err;
 }
 
@@ -455,6 +459,7 @@ static int read_rows(struct store *store, struct rows *rows, struct problem *pro
         {&trial_table, append_trial, NULL, NULL},
         {&attempt_table, append_attempt, NULL, NULL},
         {&search_state_table, NULL, &rows->search, &rows->search_changed},
+        {&search_model_table, NULL, &rows->model, &rows->model_changed},
     };
     int err = 0;
     for (size_t i = 0; i < sizeof reads / sizeof *reads && !err; i++)

@@ -70,10 +70,15 @@ static void every_field_of_a_row_has_its_column(void **state)
         const struct table *table;
         size_t size;
     } rows[] = {
-        {&experiment_table, sizeof(struct experiment_row)}, {&counters_table, sizeof(struct counters_row)},
-        {&worker_table, sizeof(struct worker_row)},         {&candidate_table, sizeof(struct candidate_row)},
-        {&proposal_table, sizeof(struct proposal_row)},     {&trial_table, sizeof(struct trial_row)},
-        {&attempt_table, sizeof(struct attempt_row)},       {&search_state_table, sizeof(struct search_row)},
+        {&experiment_table, sizeof(struct experiment_row)},
+        {&counters_table, sizeof(struct counters_row)},
+        {&worker_table, sizeof(struct worker_row)},
+        {&candidate_table, sizeof(struct candidate_row)},
+        {&proposal_table, sizeof(struct proposal_row)},
+        {&trial_table, sizeof(struct trial_row)},
+        {&attempt_table, sizeof(struct attempt_row)},
+        {&search_state_table, sizeof(struct search_row)},
+        {&search_model_table, sizeof(struct search_model_row)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct table *table = rows[i].table;
@@ -194,7 +199,8 @@ static void curves_events_and_history_are_kept(void **state)
     *rows_event(&rows) = (struct event_row){.at_ms = 5, .kind = "start", .text = "one"};
     *rows_event(&rows) = (struct event_row){.at_ms = 5, .kind = "start", .text = "one"};
     rows.search_changed = true;
-    rows.search = (struct search_row){.policy_version = 3, .proposals = 10, .baseline = 0.25, .entropy = NAN};
+    rows.search = (struct search_row){
+        .policy_version = 3, .policy = "[]", .proposals = 10, .baseline = 0.25, .entropy = NAN};
     write_store(store, &rows);
     rows.search.proposals = 20; /* the same version again: the later one wins */
     rows.curves.count = rows.events.count = 0;
@@ -242,7 +248,7 @@ static void a_disk_that_is_full_is_an_error_and_loses_nothing(void **state)
     (void)state;
     make_database("full.db", 5);
     struct store *store = open_store("full.db", experiment);
-    struct rows before = restore_store(store), rows = {.search_changed = true};
+    struct rows before = restore_store(store), rows = {.search_changed = true, .search.policy = "[]"};
     for (int i = 0; i < 1 << 17; i++)
         buf_put_u64(&rows.search.state, (uint64_t)i);
     struct rlimit unlimited, limit;
@@ -498,7 +504,7 @@ static void a_log_that_a_killed_coordinator_left_is_untouched_until_something_is
     (void)state;
     make_database("log.db", 3);
     struct store *store = open_store("log.db", experiment);
-    struct rows rows = {.search_changed = true};
+    struct rows rows = {.search_changed = true, .search.policy = "[]"};
     write_store(store, &rows);
     struct buf main = {0}, log = {0}, now = {0};
     read_file("log.db", &main);
