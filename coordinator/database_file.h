@@ -2,7 +2,7 @@
  *
  * Invariants
  * 1. The lock is held by the open lock file, not by its being there: it ends with the process, however that
- * ends. The file is removed when the lock is given back in order.
+ *    ends. The file is removed when the lock is given back in order.
  * 2. All names of one database by symbolic links mean one lock.
  */
 #ifndef COORDINATOR_DATABASE_FILE_H

@@ -1,11 +1,11 @@
 /* lease: which trial is out with which worker, under which attempt number, and until when. Pure.
  *
  * Invariants
- * 1. An attempt number, epoch << 32 | count, is never given twice: the epoch is durable and above all earlier
- *    ones before the first lease, and the count goes up.
+ * 1. An attempt number, epoch << 32 | count, is never given twice: the epoch is durable and above all
+ *    earlier ones before the first lease, and the count goes up.
  * 2. A trial has at most one open lease.
  * 3. All leases have the same length and `now_ms` never goes back, so that the list in order of renewal is
- * the list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
+ *    the list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
  * 4. held[worker] is the number of open leases of that worker.
  * 5. `heard` is true once the worker has shown that it holds the lease.
  * 6. group_held[group] is the sum of held over the workers of that group (0: of none, and not counted).

@@ -7,7 +7,7 @@
  * 1. Candidates and trials are numbered 1, 2, 3, … in the order of admission; the trials of a candidate are
  *    consecutive, in order of replica.
  * 2. A trial is open (ready, leased) or closed (done, diverged, failed), and once closed it never changes
- * again.
+ *    again.
  * 3. counters.trials = ready + leased + done + diverged + failed, always.
  * 4. The figures of a candidate are computed from its closed trials in order of replica: their bits do not
  *    depend on the order in which the results came.

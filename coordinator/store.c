@@ -150,13 +150,15 @@ static int begin_log(struct sql *sql, struct problem *problem)
     return err;
 }
 
-/* So that the database is one file again, which can be read where nothing can be written. Where a reader is
- * at it the log stays, and nothing is lost. */
+/* So that the database is one file again, which can be read where nothing can be written. Where a reader has
+ * it open the log stays, but emptied, so that the file alone holds all; where one is reading at this moment,
+ * not even that, and nothing is lost. */
 static void end_log(struct sql *sql)
 {
     struct problem ignored;
-    if (sql_exec(sql, "PRAGMA busy_timeout = 0", &ignored) == 0)
-        sql_exec(sql, "PRAGMA journal_mode = DELETE", &ignored);
+    if (sql_exec(sql, "PRAGMA busy_timeout = 0", &ignored) == 0 &&
+        sql_exec(sql, "PRAGMA journal_mode = DELETE", &ignored) != 0)
+        sql_exec(sql, "PRAGMA wal_checkpoint(TRUNCATE)", &ignored);
 }
 
 /* The file is there. A connection that only reads leaves its log as it found it. */
