@@ -1,6 +1,7 @@
 #include "coordinator/sql.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -19,8 +20,28 @@ struct sql_statement {
 
 /* ---- errors -------------------------------------------------------------------------------------------- */
 
-static int err_of(int code)
+/* An error of the system's, whose number SQLite keeps, that says no more than: there is no room. */
+static bool for_want_of_room(sqlite3 *connection, int code)
 {
+    if ((code & 0xff) != SQLITE_IOERR || !connection)
+        return false;
+    int number = sqlite3_system_errno(connection);
+    switch (code) {
+    case SQLITE_IOERR_WRITE:
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+    case SQLITE_IOERR_TRUNCATE:
+    case SQLITE_IOERR_SHMSIZE:
+        return number == ENOSPC || number == EDQUOT;
+    default:
+        return false;
+    }
+}
+
+static int err_of(sqlite3 *connection, int code)
+{
+    if (for_want_of_room(connection, code))
+        return ERR_FULL;
     switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -34,8 +55,9 @@ static int err_of(int code)
     case SQLITE_AUTH:
         return ERR_INPUT;
     case SQLITE_TOOBIG:
-    case SQLITE_NOMEM:
         return ERR_LIMIT;
+    case SQLITE_FULL:
+        return ERR_FULL;
     default:
         return ERR_IO;
     }
@@ -43,7 +65,9 @@ static int err_of(int code)
 
 static int fail(sqlite3 *connection, int code, struct problem *problem)
 {
-    return problem_set(problem, err_of(code), "%s",
+    if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
+        out_of_memory();
+    return problem_set(problem, err_of(connection, code), "%s",
                        connection ? sqlite3_errmsg(connection) : sqlite3_errstr(code));
 }
 
@@ -189,8 +213,9 @@ int sql_parameters(const struct sql_statement *statement)
 
 static void bound(int code)
 {
+    if (code == SQLITE_NOMEM)
+        out_of_memory();
     assert(code == SQLITE_OK); /* the parameter exists, and the statement is reset */
-    (void)code;
 }
 
 void sql_bind_int(struct sql_statement *statement, int at, int64_t value)
@@ -270,14 +295,22 @@ double sql_column_real(const struct sql_statement *statement, int at)
     return sql_column_type(statement, at) == SQL_NULL ? NAN : sqlite3_column_double(statement->statement, at);
 }
 
+/* A text or bytes may have to be copied to be read: NULL also where that failed. */
+static const void *there(const struct sql_statement *statement, const void *value)
+{
+    if (!value && sqlite3_errcode(sqlite3_db_handle(statement->statement)) == SQLITE_NOMEM)
+        out_of_memory();
+    return value;
+}
+
 const char *sql_column_text(const struct sql_statement *statement, int at)
 {
-    return (const char *)sqlite3_column_text(statement->statement, at);
+    return (const char *)there(statement, sqlite3_column_text(statement->statement, at));
 }
 
 const void *sql_column_bytes(const struct sql_statement *statement, int at)
 {
-    return sqlite3_column_blob(statement->statement, at);
+    return there(statement, sqlite3_column_blob(statement->statement, at));
 }
 
 size_t sql_column_size(const struct sql_statement *statement, int at)

@@ -8,7 +8,9 @@
  * 3. Statements belong to their connection and are finalized before it is closed.
  *
  * Errors: ERR_CORRUPT (damaged, no database, or a constraint that does not hold), ERR_BUSY (locked for
- * longer than we wait), ERR_INPUT (an SQL text that is wrong), ERR_LIMIT, ERR_IO (all else: disk full, …).
+ * longer than we wait), ERR_INPUT (an SQL text that is wrong), ERR_LIMIT, ERR_FULL (no room on the disk, or
+ * none left to this user: the same again may go well later), ERR_IO (all else). Where SQLite runs out of
+ * memory the program aborts, as everywhere.
  */
 #ifndef COORDINATOR_SQL_H
 #define COORDINATOR_SQL_H

@@ -296,6 +296,12 @@ static int fill_new(const char *path, const struct experiment *experiment, struc
     return err;
 }
 
+static int system_problem(struct problem *problem, const char *where)
+{
+    return problem_set(problem, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, "%s%s", where,
+                       strerror(errno));
+}
+
 /* So that the new name is as durable as the file. */
 static int sync_folder(const char *path, struct problem *problem)
 {
@@ -303,7 +309,7 @@ static int sync_folder(const char *path, struct problem *problem)
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int err = 0;
     if (fd < 0 || fsync(fd) != 0)
-        err = problem_set(problem, ERR_IO, "its folder: %s", strerror(errno));
+        err = system_problem(problem, "its folder: ");
     if (fd >= 0)
         close(fd);
     free(copy);
@@ -319,7 +325,7 @@ static int create(const char *path, const struct experiment *experiment, struct 
     unlink(journal);
     int err = fill_new(unfinished, experiment, problem);
     if (!err && rename(unfinished, path) != 0)
-        err = problem_set(problem, ERR_IO, "%s", strerror(errno));
+        err = system_problem(problem, "");
     if (err)
         unlink(unfinished);
     free(unfinished);
@@ -329,15 +335,15 @@ static int create(const char *path, const struct experiment *experiment, struct 
 
 /* ---- the store ----------------------------------------------------------------------------------------- */
 
-int store_open(const char *path, const struct experiment *experiment, struct store **ret_store,
-               struct problem *problem)
+static int open_store(const char *path, const struct experiment *experiment, bool network_too,
+                      struct store **ret_store, struct problem *problem)
 {
     struct store *store = xcalloc(1, sizeof *store);
     store->experiment = experiment;
     bool exists = false;
     int err = database_path(path, &store->path, &exists, problem);
     if (!err)
-        err = database_lock(store->path, &store->lock, problem);
+        err = database_lock(store->path, network_too, &store->lock, problem);
     if (!err) { /* again: it may have been made while we had no lock */
         free(store->path);
         store->path = NULL;
@@ -356,6 +362,18 @@ int store_open(const char *path, const struct experiment *experiment, struct sto
     }
     *ret_store = store;
     return 0;
+}
+
+int store_open(const char *path, const struct experiment *experiment, struct store **ret_store,
+               struct problem *problem)
+{
+    return open_store(path, experiment, false, ret_store, problem);
+}
+
+int store_open_anywhere(const char *path, const struct experiment *experiment, struct store **ret_store,
+                        struct problem *problem)
+{
+    return open_store(path, experiment, true, ret_store, problem);
 }
 
 void store_close(struct store **store)
