@@ -192,6 +192,13 @@ int sql_prepare(struct sql *sql, const char *text, struct sql_statement **ret_st
     return 0;
 }
 
+int sql_prepare_own(struct sql *sql, const char *text, struct sql_statement **ret_statement,
+                    struct problem *problem)
+{
+    int err = sql_prepare(sql, text, ret_statement, problem);
+    return err == ERR_INPUT ? ERR_CORRUPT : err;
+}
+
 void sql_finalize(struct sql_statement **statement)
 {
     if (!*statement)

@@ -50,6 +50,9 @@ void sql_rollback(struct sql *sql); /* does nothing outside of a transaction */
 /* One statement; ERR_INPUT where text holds none, or more. */
 int sql_prepare(struct sql *sql, const char *text, struct sql_statement **ret_statement,
                 struct problem *problem);
+/* A statement of our own: where it does not fit the database, that is damaged, ERR_CORRUPT. */
+int sql_prepare_own(struct sql *sql, const char *text, struct sql_statement **ret_statement,
+                    struct problem *problem);
 void sql_finalize(struct sql_statement **statement);
 bool sql_only_reads(const struct sql_statement *statement);
 int sql_parameters(const struct sql_statement *statement);

@@ -3,6 +3,7 @@
 #include "common/numerics.h"
 #include "coordinator/columns.h"
 #include "coordinator/database_file.h"
+#include "coordinator/restore.h"
 #include "coordinator/schema.h"
 #include "coordinator/sql.h"
 
@@ -62,14 +63,6 @@ struct store {
 
 /* ---- the connection ------------------------------------------------------------------------------------ */
 
-/* A statement of our own: where it does not fit the database, that is damaged. */
-static int prepare(struct sql *sql, const char *text, struct sql_statement **ret_statement,
-                   struct problem *problem)
-{
-    int err = sql_prepare(sql, text, ret_statement, problem);
-    return err == ERR_INPUT ? ERR_CORRUPT : err;
-}
-
 static void writer_close(struct writer *writer)
 {
     for (int i = 0; i < REPLACEMENTS; i++)
@@ -87,16 +80,16 @@ static int writer_prepare(struct writer *writer, struct problem *problem)
     for (int i = 0; i < REPLACEMENTS && !err; i++) {
         buf_clear(&text);
         table_put_replace(replaced[i], &text);
-        err = prepare(writer->sql, buf_text(&text), &writer->replace[i], problem);
+        err = sql_prepare_own(writer->sql, buf_text(&text), &writer->replace[i], problem);
     }
     buf_release(&text);
     if (!err)
-        err = prepare(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
+        err = sql_prepare_own(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
     if (!err)
-        err = prepare(writer->sql, "INSERT INTO curve (trial, point, step, loss) VALUES (?, ?, ?, ?)",
+        err = sql_prepare_own(writer->sql, "INSERT INTO curve (trial, point, step, loss) VALUES (?, ?, ?, ?)",
                       &writer->add_curve_point, problem);
     if (!err)
-        err = prepare(writer->sql, "INSERT INTO event (at_ms, kind, text) VALUES (?, ?, ?)",
+        err = sql_prepare_own(writer->sql, "INSERT INTO event (at_ms, kind, text) VALUES (?, ?, ?)",
                       &writer->add_event, problem);
     return err;
 }
@@ -421,65 +414,7 @@ int store_write(struct store *store, const struct rows *rows, struct problem *pr
     return err;
 }
 
-/* ---- restoring ----------------------------------------------------------------------------------------- */
-
-/* Reads a table into rows that `append` makes; where that is NULL, into the one row `only`, and says whether
- * there was one. */
-static int read_table(struct store *store, const struct table *table, struct rows *rows,
-                      void *(*append)(struct rows *), void *only, bool *ret_present, struct problem *problem)
-{
-    struct buf text = {0};
-    struct sql_statement *statement = NULL;
-    table_put_select(table, &text);
-    int err = prepare(store->writer.sql, buf_text(&text), &statement, problem);
-    buf_release(&text);
-    bool row = false;
-    while (!err && (err = sql_step(statement, &row, problem)) == 0 && row) {
-        err = table_read(table, statement, only ? only : append(rows), rows, problem);
-        if (only)
-            *ret_present = true;
-    }
-    sql_finalize(&statement);
-    return err;
-}
-
-#define APPEND(list)                                                                                         \
-    static void *append_##list(struct rows *rows)                                                            \
-    {                                                                                                        \
-        return rows_##list(rows);                                                                            \
-    }
-APPEND(worker)
-APPEND(candidate)
-APPEND(proposal)
-APPEND(trial)
-APPEND(attempt)
-#undef APPEND
-
-static int read_rows(struct store *store, struct rows *rows, struct problem *problem)
-{
-    const struct {
-        const struct table *table;
-        void *(*append)(struct rows *);
-        void *only;
-        bool *present;
-    } reads[] = {
-        {&experiment_table, NULL, &rows->experiment, &rows->experiment_changed},
-        {&counters_table, NULL, &rows->counters, &rows->counters_changed},
-        {&worker_table, append_worker, NULL, NULL},
-        {&candidate_table, append_candidate, NULL, NULL},
-        {&proposal_table, append_proposal, NULL, NULL},
-        {&trial_table, append_trial, NULL, NULL},
-        {&attempt_table, append_attempt, NULL, NULL},
-        {&search_state_table, NULL, &rows->search, &rows->search_changed},
-    };
-    int err = 0;
-    for (size_t i = 0; i < sizeof reads / sizeof *reads && !err; i++)
-        err = read_table(store, reads[i].table, rows, reads[i].append, reads[i].only, reads[i].present,
-                         problem);
-    if (!err && !(rows->experiment_changed && rows->counters_changed))
-        err = problem_set(problem, ERR_CORRUPT, "the row of the experiment, or of its counters, is missing");
-    return err;
-}
+/* ---- restoring --------------------------------------------------------------------------------------- */
 
 int store_restore(struct store *store, struct rows *ret_rows, struct problem *problem)
 {
@@ -487,13 +422,8 @@ int store_restore(struct store *store, struct rows *ret_rows, struct problem *pr
         first_rows(store->experiment, ret_rows);
         return 0;
     }
-    struct rows rows = {0};
-    int err = read_rows(store, &rows, problem);
-    if (err) {
-        rows_release(&rows);
+    int err = restore_rows(store->writer.sql, ret_rows, problem);
+    if (err)
         problem_prefix(problem, "%s", store->path);
-        return err;
-    }
-    *ret_rows = rows;
-    return 0;
+    return err;
 }
