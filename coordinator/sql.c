@@ -161,6 +161,13 @@ int sql_begin(struct sql *sql, struct problem *problem)
     return sql_exec(sql, "BEGIN IMMEDIATE", problem);
 }
 
+int sql_begin_reading(struct sql *sql, struct problem *problem)
+{
+    int64_t ignored; /* the first read decides which state it is */
+    int err = sql_exec(sql, "BEGIN", problem);
+    return err ? err : sql_number(sql, "SELECT count(*) FROM sqlite_schema", &ignored, problem);
+}
+
 int sql_commit(struct sql *sql, struct problem *problem)
 {
     return sql_exec(sql, "COMMIT", problem);
@@ -323,4 +330,46 @@ const void *sql_column_bytes(const struct sql_statement *statement, int at)
 size_t sql_column_size(const struct sql_statement *statement, int at)
 {
     return (size_t)sqlite3_column_bytes(statement->statement, at);
+}
+
+/* ---- a copy of a whole database ------------------------------------------------------------------------- */
+
+struct sql_copy {
+    sqlite3_backup *backup;
+    sqlite3 *to;
+};
+
+int sql_copy_start(struct sql *from, struct sql *to, struct sql_copy **ret_copy, struct problem *problem)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to->connection, "main", from->connection, "main");
+    if (!backup)
+        return fail(to->connection, sqlite3_errcode(to->connection), problem);
+    struct sql_copy *copy = xcalloc(1, sizeof *copy);
+    copy->backup = backup;
+    copy->to = to->connection;
+    *ret_copy = copy;
+    return 0;
+}
+
+int sql_copy_pages(struct sql_copy *copy, int count, bool *ret_more, int64_t *ret_done, int64_t *ret_all,
+                   struct problem *problem)
+{
+    int code = sqlite3_backup_step(copy->backup, count);
+    if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
+        out_of_memory();
+    if (code != SQLITE_OK && code != SQLITE_DONE)
+        return problem_set(problem, err_of(copy->to, code), "%s", sqlite3_errstr(code));
+    *ret_more = code == SQLITE_OK;
+    *ret_all = sqlite3_backup_pagecount(copy->backup);
+    *ret_done = *ret_all - sqlite3_backup_remaining(copy->backup);
+    return 0;
+}
+
+void sql_copy_end(struct sql_copy **copy)
+{
+    if (!*copy)
+        return;
+    sqlite3_backup_finish((*copy)->backup);
+    free(*copy);
+    *copy = NULL;
 }

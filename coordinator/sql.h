@@ -44,6 +44,8 @@ int sql_exec(struct sql *sql, const char *text, struct problem *problem);
 int sql_number(struct sql *sql, const char *text, int64_t *ret_value, struct problem *problem);
 
 int sql_begin(struct sql *sql, struct problem *problem);
+/* All that is read until sql_rollback is of one state, that of the last commit. */
+int sql_begin_reading(struct sql *sql, struct problem *problem);
 int sql_commit(struct sql *sql, struct problem *problem);
 void sql_rollback(struct sql *sql); /* does nothing outside of a transaction */
 
@@ -82,5 +84,15 @@ const char *sql_column_text(const struct sql_statement *statement, int at);
 const void *sql_column_bytes(const struct sql_statement *statement, int at);
 size_t sql_column_size(const struct sql_statement *statement,
                        int at); /* of a text or bytes, call it after those */
+
+/* ---- a copy of a whole database ---- */
+
+struct sql_copy;
+/* Over whatever `to` holds; both are borrowed until sql_copy_end. */
+int sql_copy_start(struct sql *from, struct sql *to, struct sql_copy **ret_copy, struct problem *problem);
+/* Copies `count` pages more. *ret_more: there are more. */
+int sql_copy_pages(struct sql_copy *copy, int count, bool *ret_more, int64_t *ret_done, int64_t *ret_all,
+                   struct problem *problem);
+void sql_copy_end(struct sql_copy **copy);
 
 #endif
