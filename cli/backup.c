@@ -45,8 +45,9 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "DB FILE",
-    .doc = "Copies the results database DB to FILE, also while a search writes it: FILE then holds all that was "
-           "committed at one moment, and is a database that a coordinator can go on with.",
+    .doc =
+        "Copies the results database DB to FILE, also while a search writes it: FILE then holds all that was "
+        "committed at one moment, and is a database that a coordinator can go on with.",
 };
 
 static bool show(void *context, int64_t done, int64_t all)

@@ -40,11 +40,12 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "DB",
-    .doc = "Checks that the results database DB is whole: the file, the references in it, and that its rows say "
-           "what they imply of each other: counters, the figures of every candidate bit for bit, the rewards of "
-           "the search, and that a coordinator could go on with it. It only reads; a search may be running on "
-           "DB.\v"
-           "Exit status: 0 when nothing is wrong, 1 when something is, or DB cannot be read.",
+    .doc =
+        "Checks that the results database DB is whole: the file, the references in it, and that its rows say "
+        "what they imply of each other: counters, the figures of every candidate bit for bit, the rewards of "
+        "the search, and that a coordinator could go on with it. It only reads; a search may be running on "
+        "DB.\v"
+        "Exit status: 0 when nothing is wrong, 1 when something is, or DB cannot be read.",
 };
 
 /* What was found, check by check. */

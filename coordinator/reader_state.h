@@ -1,4 +1,5 @@
-/* reader_state: the inside of a reader of the database, for store_read.c, store_check.c and store_backup.c only.
+/* reader_state: the inside of a reader of the database, for store_read.c, store_check.c and store_backup.c
+ * only.
  */
 #ifndef COORDINATOR_READER_STATE_H
 #define COORDINATOR_READER_STATE_H

@@ -53,8 +53,8 @@ static int read_rows(struct sql *sql, struct rows *rows, struct problem *problem
     };
     int err = 0;
     for (size_t i = 0; i < sizeof reads / sizeof *reads && !err; i++)
-        err = read_table(sql, reads[i].table, rows, reads[i].append, reads[i].only, reads[i].present,
-                         problem);
+        err =
+            read_table(sql, reads[i].table, rows, reads[i].append, reads[i].only, reads[i].present, problem);
     if (!err && !(rows->experiment_changed && rows->counters_changed))
         err = problem_set(problem, ERR_CORRUPT, "the row of the experiment, or of its counters, is missing");
     return err;

@@ -332,7 +332,8 @@ size_t sql_column_size(const struct sql_statement *statement, int at)
     return (size_t)sqlite3_column_bytes(statement->statement, at);
 }
 
-/* ---- a copy of a whole database ------------------------------------------------------------------------- */
+/* ---- a copy of a whole database -------------------------------------------------------------------------
+ */
 
 struct sql_copy {
     sqlite3_backup *backup;

@@ -84,13 +84,14 @@ static int writer_prepare(struct writer *writer, struct problem *problem)
     }
     buf_release(&text);
     if (!err)
-        err = sql_prepare_own(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
+        err =
+            sql_prepare_own(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
     if (!err)
         err = sql_prepare_own(writer->sql, "INSERT INTO curve (trial, point, step, loss) VALUES (?, ?, ?, ?)",
-                      &writer->add_curve_point, problem);
+                              &writer->add_curve_point, problem);
     if (!err)
         err = sql_prepare_own(writer->sql, "INSERT INTO event (at_ms, kind, text) VALUES (?, ?, ?)",
-                      &writer->add_event, problem);
+                              &writer->add_event, problem);
     return err;
 }
 

@@ -20,8 +20,8 @@ static int system_problem(struct problem *problem, const char *path)
                        strerror(errno));
 }
 
-/* What an earlier database, or an earlier attempt, may have left beside that name would be taken for a part of
- * the copy. */
+/* What an earlier database, or an earlier attempt, may have left beside that name would be taken for a part
+ * of the copy. */
 static void remove_with(const char *path, const char *suffix)
 {
     char *name = xasprintf("%s%s", path, suffix);

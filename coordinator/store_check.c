@@ -83,10 +83,11 @@ static int check_pages(struct checking *checking, struct problem *problem)
 
 static int check_references(struct checking *checking, struct problem *problem)
 {
-    return find_rows(checking,
-                     "SELECT 'table ' || \"table\" || ', row ' || coalesce(rowid, '?') || ': what it names in ' "
-                     "|| parent || ' is missing' FROM pragma_foreign_key_check LIMIT 20",
-                     problem);
+    return find_rows(
+        checking,
+        "SELECT 'table ' || \"table\" || ', row ' || coalesce(rowid, '?') || ': what it names in ' "
+        "|| parent || ' is missing' FROM pragma_foreign_key_check LIMIT 20",
+        problem);
 }
 
 static int check_columns(struct checking *checking, struct problem *problem)
@@ -111,7 +112,8 @@ static int count(struct checking *checking, const char *text, int64_t *ret_count
 static void compare(struct checking *checking, const char *what, int64_t counter, int64_t counted)
 {
     if (counter != counted)
-        found(checking, "%s: %" PRId64 " according to the counter, there are %" PRId64, what, counter, counted);
+        found(checking, "%s: %" PRId64 " according to the counter, there are %" PRId64, what, counter,
+              counted);
 }
 
 static int check_counters(struct checking *checking, struct problem *problem)
@@ -171,7 +173,7 @@ static int check_figures(struct checking *checking, struct problem *problem)
         trials += row->trials;
 #define FIGURE(field, same)                                                                                  \
     if (!(same))                                                                                             \
-        found(checking, "candidate %" PRId64 ", %.400s: %s is not what its trials say", row->id,              \
+        found(checking, "candidate %" PRId64 ", %.400s: %s is not what its trials say", row->id,             \
               row->activation, #field);
 #define FIGURE_INT(field)  FIGURE(field, row->field == computed.field)
 #define FIGURE_REAL(field) FIGURE(field, same_real(row->field, computed.field))
@@ -262,10 +264,10 @@ static const struct {
     int (*check)(struct checking *checking, struct problem *problem);
     bool needs_rows;
 } checks[CHECKS] = {
-    [CHECK_PAGES] = {check_pages, false},       [CHECK_REFERENCES] = {check_references, false},
-    [CHECK_COLUMNS] = {check_columns, false},   [CHECK_STATES] = {check_states, true},
-    [CHECK_COUNTERS] = {check_counters, true},  [CHECK_FIGURES] = {check_figures, true},
-    [CHECK_REWARDS] = {check_rewards, false},   [CHECK_CURVES] = {check_curves, false},
+    [CHECK_PAGES] = {check_pages, false},        [CHECK_REFERENCES] = {check_references, false},
+    [CHECK_COLUMNS] = {check_columns, false},    [CHECK_STATES] = {check_states, true},
+    [CHECK_COUNTERS] = {check_counters, true},   [CHECK_FIGURES] = {check_figures, true},
+    [CHECK_REWARDS] = {check_rewards, false},    [CHECK_CURVES] = {check_curves, false},
     [CHECK_FUNCTIONS] = {check_functions, true}, [CHECK_START] = {check_start, true},
 };
 
