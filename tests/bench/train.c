@@ -3,7 +3,7 @@
  * For each model and function: training images per second, milliseconds per batch of each kind of layer in
  * both directions, and the arithmetic of the matrix products as a share of what this core's multiply-add
  * units could do in that time (measured at the start, on the same instruction set). The data are noise in
- * memory. A figure is the median over the batches.
+ * memory. A figure is the median over the batches, in processor time, so that other programs disturb it less.
  *
  *   train [SETTING=VALUE …]
  *
@@ -56,7 +56,7 @@ struct settings {
 static double now_ms(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 

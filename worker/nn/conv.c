@@ -4,7 +4,7 @@
  * (kernel × channels for the image). Backward to the input is a forward window over the output's gradient
  * with turned weights: for stride s each of the s × s classes of input pixels sees its own subset of the
  * taps. */
-#include "worker/nn/layers.h"
+#include "worker/nn/winograd.h"
 
 #include <assert.h>
 
@@ -79,6 +79,10 @@ static void pad_image(const float *from, float *to, int blocks, struct shape sha
 static void forward(struct net *net, struct layer *layer, int images, enum pass pass)
 {
     (void)pass;
+    if (winograd_fits(net, layer)) {
+        winograd_forward(net, layer, images);
+        return;
+    }
     const struct geometry g = geometry_of(net, layer);
     const struct window window = window_of(&g);
     const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
@@ -176,6 +180,10 @@ static void backward_image(const struct net *net, const struct geometry *g, cons
 
 static void backward(struct net *net, struct layer *layer, int images)
 {
+    if (winograd_fits(net, layer)) {
+        winograd_backward(net, layer, images);
+        return;
+    }
     const struct geometry g = geometry_of(net, layer);
     const struct window window = window_of(&g);
     const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
@@ -215,6 +223,8 @@ static void backward(struct net *net, struct layer *layer, int images)
 
 static size_t scratch(const struct net *net, const struct layer *layer, int batch)
 {
+    if (winograd_fits(net, layer))
+        return winograd_scratch(net, layer, batch);
     const struct geometry g = geometry_of(net, layer);
     assert(g.kernel <= 16);
     return lanes_up((size_t)g.in_blocks * g.in_plane) + (size_t)g.out_blocks * g.out_plane +
