@@ -108,11 +108,10 @@ static double step_gflop(const struct net *net, int batch)
     double total = 0;
     for (int i = 0; i < net->layer_count; i++) {
         const struct layer *layer = &net->layers[i];
-        if (layer->kind != &layer_conv && layer->kind != &layer_dense)
+        if (!layer_is_conv(layer) && layer->kind != &layer_dense)
             continue;
         const struct shape in = net->tensors[layer->input].shape, out = net->tensors[layer->output].shape;
-        const double taps =
-            layer->kind == &layer_conv ? (double)layer->kernel * layer->kernel : pixels_of(in);
+        const double taps = layer_is_conv(layer) ? (double)layer->kernel * layer->kernel : pixels_of(in);
         const double products = net->tensors[layer->input].gradient ? 3 : 2;
         total += 2 * products * in.channels * taps * out.channels * pixels_of(out) * batch;
     }
@@ -131,11 +130,29 @@ struct work {
 
 static enum phase phase_of(const struct layer *layer, bool back)
 {
-    if (layer->kind == &layer_conv)
+    if (layer_is_conv(layer))
         return back ? CONV_BACKWARD : CONV_FORWARD;
     if (layer->kind == &layer_norm_act)
         return back ? NORM_ACT_BACKWARD : NORM_ACT_FORWARD;
     return OTHER_LAYERS;
+}
+
+/* Where the time goes since `before`. */
+struct clock {
+    double before;
+    double *ms; /* of each phase */
+};
+
+static void lap(struct clock *clock, enum phase phase)
+{
+    const double now = now_ms();
+    clock->ms[phase] += now - clock->before;
+    clock->before = now;
+}
+
+static void layer_done(void *context, const struct layer *layer, bool back)
+{
+    lap(context, phase_of(layer, back));
 }
 
 /* The step of train.c, with a clock between the layers. */
@@ -143,26 +160,20 @@ static void step(struct work *work, int64_t number, double ms[PHASES])
 {
     struct net *net = work->net;
     const int images = (int)work->child.batch;
-    double before = now_ms(), now;
-#define LAP(phase) (now = now_ms(), ms[phase] += now - before, before = now)
+    struct clock clock = {now_ms(), ms};
+    net->trace = layer_done;
+    net->trace_context = &clock;
     batcher_next(work->batcher, net_image(net), work->labels);
-    LAP(DATA);
-    for (int i = 0; i < net->layer_count; i++) {
-        net->layers[i].kind->forward(net, &net->layers[i], images, PASS_TRAIN);
-        LAP(phase_of(&net->layers[i], false));
-    }
+    lap(&clock, DATA);
+    net_forward(net, images, PASS_TRAIN);
     struct tensor *logits = net_logits(net);
     int64_t correct = 0;
     loss_softmax(logits->value, work->labels, images, net->classes, (int)logits->image_floats,
                  logits->gradient, &correct);
-    LAP(LOSS_AND_STEP);
-    for (int i = net->layer_count - 1; i >= 0; i--) {
-        net->layers[i].kind->backward(net, &net->layers[i], images);
-        LAP(phase_of(&net->layers[i], true));
-    }
+    lap(&clock, LOSS_AND_STEP);
+    net_backward(net, images);
     sgd_step(net, &work->child, number);
-    LAP(LOSS_AND_STEP);
-#undef LAP
+    lap(&clock, LOSS_AND_STEP);
 }
 
 static int compare_doubles(const void *a, const void *b)

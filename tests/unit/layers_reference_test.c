@@ -1,6 +1,6 @@
 /* Holds the convolution and the shortcut to their definitions, written out plainly in double precision: sizes
  * that are no multiple of any block, strides, kernels, single pixels, single images. Each way a convolution
- * can go (winograd.h, the sliding window) is met by some of the shapes. */
+ * can go (winograd.c, the sliding window) is met by some of the shapes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -64,6 +64,15 @@ static struct plain fill(const struct tensor *t, float *values, int images, cons
     return p;
 }
 
+/* A tensor's values as a plain tensor. */
+static struct plain plain_of(const struct tensor *t, int images)
+{
+    struct plain p = plain_new(images, t->shape);
+    EACH(&p, n, c, y, x)
+    p.at[plain_index(&p, n, c, y, x)] = (double)t->value[tensor_index(t, n, c, y, x)];
+    return p;
+}
+
 static void compare(const struct tensor *t, const float *found, const struct plain *expected, double most,
                     const char *what)
 {
@@ -93,8 +102,9 @@ static void convolution_check(const struct shape_case *s)
     net_initialise(net, 3);
     struct layer *layer = &net->layers[1];
     struct tensor *tx = &net->tensors[in], *ty = &net->tensors[out];
-    float *gradient = malloc((size_t)s->images * ty->image_floats * sizeof *gradient);
-    struct plain x = fill(tx, tx->value, s->images, "x"), dy = fill(ty, gradient, s->images, "dy");
+    struct plain image = fill(net_image(net), net_image(net)->value, s->images, "image");
+    net_forward(net, s->images, PASS_TRAIN);
+    struct plain x = plain_of(tx, s->images), dy = fill(ty, ty->gradient, s->images, "dy");
     struct plain y = plain_new(s->images, ty->shape), dx = plain_new(s->images, tx->shape);
     const size_t taps = (size_t)s->kernel * (size_t)s->kernel;
     double *dw = calloc((size_t)s->channels * (size_t)s->in.channels * taps, sizeof *dw);
@@ -116,10 +126,8 @@ static void convolution_check(const struct shape_case *s)
                     d * x.at[plain_index(&x, n, c, r, k)];
             }
     }
-    layer->kind->forward(net, layer, s->images, PASS_TRAIN);
     compare(ty, ty->value, &y, 2e-5, "y");
-    memcpy(ty->gradient, gradient, (size_t)s->images * ty->image_floats * sizeof *gradient);
-    layer->kind->backward(net, layer, s->images);
+    net_backward(net, s->images);
     compare(tx, tx->gradient, &dx, 2e-5, "dx");
     const double most = 1e-5 * sqrt((double)s->images * pixels_of(ty->shape)) + 1e-5;
     for (int o = 0; o < s->channels; o++)
@@ -137,7 +145,7 @@ static void convolution_check(const struct shape_case *s)
         if (i / LANES / (size_t)pixels_of(ty->shape) % (size_t)blocks_of(s->channels) * LANES + i % LANES >=
             (size_t)s->channels)
             assert_true(ty->value[i] == 0.0f);
-    free(x.at), free(dy.at), free(y.at), free(dx.at), free(dw), free(gradient);
+    free(image.at), free(x.at), free(dy.at), free(y.at), free(dx.at), free(dw);
     net_destroy(&net);
     expr_destroy(&activation);
 }
@@ -210,16 +218,57 @@ static void a_shortcut_is_subsampled_and_padded_with_zero_channels(void **state)
         assert_int_equal(net_finish(net, s->images, &problem), 0);
         net_initialise(net, 3);
         struct tensor *ta = &net->tensors[from], *tb = &net->tensors[main_path], *ty = &net->tensors[out];
-        struct plain a = fill(ta, ta->value, s->images, "a"), y = fill(tb, tb->value, s->images, "b");
+        struct plain image = fill(net_image(net), net_image(net)->value, s->images, "image");
+        net_forward(net, s->images, PASS_TRAIN);
+        struct plain a = plain_of(ta, s->images), y = plain_of(tb, s->images);
         EACH(&y, n, c, row, column)
         if (c < s->in.channels)
             y.at[plain_index(&y, n, c, row, column)] +=
                 a.at[plain_index(&a, n, c, row * s->stride, column * s->stride)];
-        net->layers[2].kind->forward(net, &net->layers[2], s->images, PASS_TRAIN);
         compare(ty, ty->value, &y, 1e-6, "y");
-        free(a.at), free(y.at);
+        free(image.at), free(a.at), free(y.at);
         net_destroy(&net);
         expr_destroy(&activation);
+    }
+}
+
+/* The parameters' gradients of resnet-8 after one step, with tensors above `keep_bytes` kept for a range
+ * only. malloc'd. */
+static float *gradients_of(size_t keep_bytes, int images, size_t *ret_floats, size_t *ret_arena)
+{
+    struct expr *activation = fixture_expr("x*sigmoid(b0*x)");
+    struct net *net;
+    struct problem problem;
+    assert_int_equal(model_build("resnet-8", (struct shape){3, 32, 31}, 10, activation, &net, &problem), 0);
+    net->keep_bytes = keep_bytes;
+    assert_int_equal(net_finish(net, images, &problem), 0);
+    net_initialise(net, 3);
+    struct plain image = fill(net_image(net), net_image(net)->value, images, "image");
+    net_forward(net, images, PASS_TRAIN);
+    struct plain dy = fill(net_logits(net), net_logits(net)->gradient, images, "dy");
+    net_backward(net, images);
+    *ret_floats = net->weights.floats + net->betas.floats;
+    *ret_arena = net->arena_bytes;
+    float *copy = malloc(*ret_floats * sizeof *copy);
+    memcpy(copy, net->weights.gradient, net->weights.floats * sizeof *copy);
+    memcpy(copy + net->weights.floats, net->betas.gradient, net->betas.floats * sizeof *copy);
+    free(image.at), free(dy.at);
+    net_destroy(&net);
+    expr_destroy(&activation);
+    return copy;
+}
+
+static void values_that_are_not_kept_are_computed_again_to_the_same_bits(void **state)
+{
+    (void)state;
+    for (int images = 1; images <= 21; images += 10) {
+        size_t floats, kept_bytes, not_kept_bytes;
+        float *kept = gradients_of(SIZE_MAX, images, &floats, &kept_bytes);
+        float *not_kept = gradients_of(0, images, &floats, &not_kept_bytes);
+        assert_memory_equal(kept, not_kept, floats * sizeof *kept);
+        assert_true(images == 1 || not_kept_bytes < kept_bytes);
+        free(kept);
+        free(not_kept);
     }
 }
 
@@ -228,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_convolution_and_its_gradients_are_what_the_definition_says),
         cmocka_unit_test(each_instruction_set_meets_the_definition),
+        cmocka_unit_test(values_that_are_not_kept_are_computed_again_to_the_same_bits),
         cmocka_unit_test(a_shortcut_is_subsampled_and_padded_with_zero_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

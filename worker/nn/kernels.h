@@ -29,7 +29,7 @@ struct window {
 /* How many outputs window_weights sums in registers before it adds them to memory: part of the numerics. */
 enum { WINDOW_CHUNK = 128 };
 
-/* The tiles of a tensor for winograd.h: `down` × `across` of 2 × 2 pixels for each image, `blocks` blocks of channels. Rows of
+/* The tiles of a tensor for winograd.c: `down` × `across` of 2 × 2 pixels for each image, `blocks` blocks of channels. Rows of
  * tiles are numbered through the images. */
 struct winograd {
     int height, width, down, across, blocks;
@@ -49,7 +49,7 @@ static inline size_t winograd_place(int blocks, int tiles)
     ROW(window_forward, (const struct window *window, const float *x, const float *weights, float *y, bool add))       \
     /* dweights += Σ over rows and columns of x · dy. */                                                               \
     ROW(window_weights, (const struct window *window, const float *x, const float *dy, float *dweights))               \
-    /* Of winograd.h, for `rows` rows of tiles from `first` of all images; zeros: a row of the image. v = Bᵀ x B. */       \
+    /* Of winograd.c, for `rows` rows of tiles from `first` of all images; zeros: a row of the image. v = Bᵀ x B. */       \
     ROW(winograd_patches, (const struct winograd *tiles, const float *x, const float *zeros, int first, int rows,     \
                            float *v))                                                                                  \
     /* z = A dy Aᵀ */                                                                                                  \

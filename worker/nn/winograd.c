@@ -1,5 +1,27 @@
-/* The passes of winograd.h: strips of tiles, and who owns which piece of scratch. */
-#include "worker/nn/winograd.h"
+/* winograd: 3 × 3 convolutions of stride 1 with 16 multiplications where the direct way takes 36 (Lavin and
+ * Gray 2015, "Fast Algorithms for Convolutional Neural Networks", F(2×2, 3×3); Winograd 1980).
+ *
+ * The output is cut into tiles of 2 × 2. With d the 4 × 4 patch of the input around a tile and g the 3 × 3
+ * weights,
+ *
+ *     y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A        Bᵀ = 1  0 −1  0    G = 1   0   0    Aᵀ = 1  1  1  0
+ *                                                0  1  1  0        ½   ½   ½         0  1 −1 −1
+ *                                                0 −1  1  0        ½  −½   ½
+ *                                                0  1  0 −1        0   0   1
+ *
+ * so for each of the 16 places of a patch the channels are one matrix product over tiles. The gradients
+ * follow:
+ *
+ *     input:    the same with the output's gradient as input and turned weights
+ *     weights:  dg = Gᵀ [Σ over tiles (Bᵀ d B) ⊙ (A dy Aᵀ)] G
+ *
+ * A dy Aᵀ is stored without the minus of Aᵀ's last column; Gᵀ takes it back.
+ *
+ * The rows of tiles of many images are one list, of which a strip of about WINOGRAD_STRIP tiles goes through
+ * all steps while it is in cache. Lanes are channels and never mix; every sum runs in an order that follows
+ * from the shapes alone.
+ */
+#include "worker/nn/layers.h"
 
 /* Scratch, in the order of the members; each starts at a whole vector. */
 struct work {
@@ -12,11 +34,6 @@ struct work {
     float *dweights;   /* 16 places of the weights' gradient of one group */
     float *tree;
 };
-
-bool winograd_fits(const struct net *net, const struct layer *layer)
-{
-    return layer->kernel == 3 && layer->stride == 1 && net->tensors[layer->input].pixel_floats == LANES;
-}
 
 static struct winograd tiles_of(const struct tensor *tensor)
 {
@@ -69,27 +86,29 @@ static size_t work_lay_out(const struct net *net, const struct layer *layer, int
     return used;
 }
 
-size_t winograd_scratch(const struct net *net, const struct layer *layer, int batch)
+static void forward_begin(struct net *net, struct layer *layer)
 {
+    const struct winograd x = tiles_of(&net->tensors[layer->input]);
     struct work work;
-    return work_lay_out(net, layer, batch, NULL, &work);
+    work_lay_out(net, layer, net->batch, layer->scratch, &work);
+    memset(work.zeros, 0, (size_t)x.width * LANES * sizeof(float));
+    net->kernels->winograd_weights(layer->weights.value, layer->weights.floats / (9 * LANES * LANES),
+                                   work.weights);
 }
 
-void winograd_forward(struct net *net, struct layer *layer, int images)
+static void forward(struct net *net, struct layer *layer, int first, int count)
 {
     const struct tensor *tx = &net->tensors[layer->input], *ty = &net->tensors[layer->output];
     const struct winograd x = tiles_of(tx), y = tiles_of(ty);
     const struct kernels *kernels = net->kernels;
     struct work work;
-    work_lay_out(net, layer, images, net->scratch, &work);
-    memset(work.zeros, 0, (size_t)x.width * LANES * sizeof(float));
-    kernels->winograd_weights(layer->weights.value, (size_t)(x.blocks * y.blocks), work.weights);
-    const int rows = strip_rows(&x), all = images * x.down;
-    for (int first = 0, count; first < all; first += count) {
-        count = all - first < rows ? all - first : rows;
-        kernels->winograd_patches(&x, tx->value, work.zeros, first, count, work.x);
-        kernels->winograd_products(work.x, work.weights, work.products, x.blocks, y.blocks, count * x.across);
-        kernels->winograd_gather(&y, work.products, first, count, ty->value, false);
+    work_lay_out(net, layer, net->batch, layer->scratch, &work);
+    const int rows = strip_rows(&x), end = count * x.down;
+    for (int row = 0, strip; row < end; row += strip) {
+        strip = end - row < rows ? end - row : rows;
+        kernels->winograd_patches(&x, value_at(tx, first), work.zeros, row, strip, work.x);
+        kernels->winograd_products(work.x, work.weights, work.products, x.blocks, y.blocks, strip * x.across);
+        kernels->winograd_gather(&y, work.products, row, strip, value_at(ty, first), false);
     }
 }
 
@@ -106,39 +125,76 @@ static void weights_turn(const float *weights, int in_blocks, int out_blocks, fl
             }
 }
 
-void winograd_backward(struct net *net, struct layer *layer, int images)
+static void backward_begin(struct net *net, struct layer *layer)
+{
+    const struct winograd x = tiles_of(&net->tensors[layer->input]),
+                          y = tiles_of(&net->tensors[layer->output]);
+    struct work work;
+    work_lay_out(net, layer, net->batch, layer->scratch, &work);
+    memset(work.zeros, 0, (size_t)x.width * LANES * sizeof(float));
+    if (net->tensors[layer->input].gradient) {
+        weights_turn(layer->weights.value, x.blocks, y.blocks, work.turned);
+        net->kernels->winograd_weights(work.turned, (size_t)(x.blocks * y.blocks), work.weights);
+    }
+    layer->tree = tree_start(net->kernels, layer->weights.gradient, work.tree, layer->weights.floats);
+}
+
+/* Of images of one group. */
+static void backward_part(struct net *net, struct layer *layer, const struct work *work, int first, int count)
 {
     const struct tensor *tx = &net->tensors[layer->input], *ty = &net->tensors[layer->output];
     const struct winograd x = tiles_of(tx), y = tiles_of(ty);
     const struct kernels *kernels = net->kernels;
-    const size_t blocks = (size_t)(x.blocks * y.blocks);
-    struct work work;
-    work_lay_out(net, layer, images, net->scratch, &work);
-    memset(work.zeros, 0, (size_t)x.width * LANES * sizeof(float));
-    if (tx->gradient) {
-        weights_turn(layer->weights.value, x.blocks, y.blocks, work.turned);
-        kernels->winograd_weights(work.turned, blocks, work.weights);
+    const float *dy = gradient_at(ty, first);
+    const int rows = strip_rows(&x), end = count * x.down;
+    for (int row = 0, strip; row < end; row += strip) {
+        strip = end - row < rows ? end - row : rows;
+        const int tiles = strip * x.across;
+        kernels->winograd_patches(&x, value_at(tx, first), work->zeros, row, strip, work->x);
+        kernels->winograd_spread(&y, dy, work->zeros, row, strip, work->dy);
+        kernels->winograd_outer(work->x, work->dy, work->dweights, x.blocks, y.blocks, tiles);
+        if (!tx->gradient)
+            continue;
+        kernels->winograd_patches(&y, dy, work->zeros, row, strip, work->dy_patches);
+        kernels->winograd_products(work->dy_patches, work->weights, work->products, y.blocks, x.blocks,
+                                   tiles);
+        kernels->winograd_gather(&x, work->products, row, strip, gradient_at(tx, first), layer->add_input);
     }
-    struct tree tree = tree_start(net->kernels, layer->weights.gradient, work.tree, layer->weights.floats);
-    for (int group = 0; group < images; group += GROUP) {
-        memset(work.dweights, 0, blocks * WINOGRAD_PLACES * LANES * LANES * sizeof(float));
-        const int last = images - group < GROUP ? images : group + GROUP;
-        const int rows = strip_rows(&x), end = last * x.down;
-        for (int first = group * x.down, count; first < end; first += count) {
-            count = end - first < rows ? end - first : rows;
-            const int tiles = count * x.across;
-            kernels->winograd_patches(&x, tx->value, work.zeros, first, count, work.x);
-            kernels->winograd_spread(&y, ty->gradient, work.zeros, first, count, work.dy);
-            kernels->winograd_outer(work.x, work.dy, work.dweights, x.blocks, y.blocks, tiles);
-            if (!tx->gradient)
-                continue;
-            kernels->winograd_patches(&y, ty->gradient, work.zeros, first, count, work.dy_patches);
-            kernels->winograd_products(work.dy_patches, work.weights, work.products, y.blocks, x.blocks,
-                                       tiles);
-            kernels->winograd_gather(&x, work.products, first, count, tx->gradient, layer->add_input);
-        }
-        kernels->winograd_gradient(work.dweights, blocks, tree_open(&tree));
-        tree_close(&tree);
-    }
-    tree_finish(&tree);
 }
+
+static void backward(struct net *net, struct layer *layer, int first, int count)
+{
+    const size_t blocks = layer->weights.floats / (9 * LANES * LANES);
+    struct work work;
+    work_lay_out(net, layer, net->batch, layer->scratch, &work);
+    for (int at = first, end = first + count, part; at < end; at += part) {
+        part = group_part(at, end);
+        float *slot = group_open(&layer->tree, at);
+        if (at % GROUP == 0)
+            memset(work.dweights, 0, blocks * WINOGRAD_PLACES * LANES * LANES * sizeof(float));
+        backward_part(net, layer, &work, at, part);
+        if ((at + part) % GROUP == 0 || at + part == net->images)
+            net->kernels->winograd_gradient(work.dweights, blocks, slot);
+        group_close(net, &layer->tree, at + part);
+    }
+}
+
+static void backward_end(struct net *net, struct layer *layer)
+{
+    (void)net;
+    tree_finish(&layer->tree);
+}
+
+static size_t scratch(const struct net *net, const struct layer *layer, int batch)
+{
+    struct work work;
+    return work_lay_out(net, layer, batch, NULL, &work);
+}
+
+const struct layer_kind layer_winograd = {.name = "conv",
+                                          .forward_begin = forward_begin,
+                                          .forward = forward,
+                                          .backward_begin = backward_begin,
+                                          .backward = backward,
+                                          .backward_end = backward_end,
+                                          .scratch = scratch};

@@ -1,4 +1,4 @@
-/* The inner loops of winograd.h: tiles into the 4 × 4 places and back, and the products between.
+/* The inner loops of winograd.c: tiles into the 4 × 4 places and back, and the products between.
  *
  * Everything is stored as place × block × tile × 16, a place being a few KB: with 16 channels and 32 tiles,
  * places, weights and products together fill L1 and the first part of L2. The products are register tiles of
@@ -267,7 +267,7 @@ void SIMD_NAME(kernel_winograd_weights)(const float *weights, size_t blocks, flo
     }
 }
 
-/* One dimension of Gᵀ; the fourth place came with the other sign (see winograd.h). */
+/* One dimension of Gᵀ; the fourth place came with the other sign (see winograd.c). */
 INLINE void fold(const struct vec d[WINOGRAD_SIDE], struct vec ret[3])
 {
     const struct vec half = vec_set(0.5f);
