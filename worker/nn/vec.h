@@ -106,5 +106,56 @@ VEC_OPERATION(sub, _mm512_sub_ps, _mm256_sub_ps, -)
 VEC_OPERATION(mul, _mm512_mul_ps, _mm256_mul_ps, *)
 #undef VEC_OPERATION
 
+/* ---- part: what one register holds of a vec
+ * ------------------------------------------------------------------ For loops that need a dozen values at
+ * once and never mix lanes: they go over the 16 lanes part by part. */
+#if defined(SIMD_PATH_avx2)
+typedef __m256 part;
+enum { PART_LANES = 8 };
+#define part_load  _mm256_loadu_ps
+#define part_store _mm256_storeu_ps
+#define part_set   _mm256_set1_ps
+#define part_add   _mm256_add_ps
+#define part_sub   _mm256_sub_ps
+#define part_mul   _mm256_mul_ps
+#define part_fma   _mm256_fmadd_ps
+#elif defined(SIMD_PATH_avx512)
+typedef struct vec part;
+enum { PART_LANES = LANES };
+#define part_load  vec_load
+#define part_store vec_store
+#define part_set   vec_set
+#define part_add   vec_add
+#define part_sub   vec_sub
+#define part_mul   vec_mul
+#define part_fma   vec_fma
+#else
+typedef float part __attribute__((vector_size(16)));
+enum { PART_LANES = 4 };
+static inline part part_load(const float *from)
+{
+    part a;
+    memcpy(&a, from, sizeof a);
+    return a;
+}
+static inline void part_store(float *to, part a)
+{
+    memcpy(to, &a, sizeof a);
+}
+static inline part part_set(float value)
+{
+    return (part){value, value, value, value};
+}
+static inline part part_fma(part a, part b, part c)
+{
+    for (int i = 0; i < PART_LANES; i++)
+        c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return c;
+}
+#define part_add(a, b) ((a) + (b))
+#define part_sub(a, b) ((a) - (b))
+#define part_mul(a, b) ((a) * (b))
+#endif
+
 #endif
 #endif

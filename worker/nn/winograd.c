@@ -1,21 +1,26 @@
-/* winograd: 3 × 3 convolutions of stride 1 with 16 multiplications where the direct way takes 36 (Lavin and
- * Gray 2015, "Fast Algorithms for Convolutional Neural Networks", F(2×2, 3×3); Winograd 1980).
+/* winograd: 3 × 3 convolutions of stride 1 with 36 multiplications where the direct way takes 144 (Lavin and
+ * Gray 2015, "Fast Algorithms for Convolutional Neural Networks", F(4×4, 3×3); Winograd 1980).
  *
- * The output is cut into tiles of 2 × 2. With d the 4 × 4 patch of the input around a tile and g the 3 × 3
+ * The output is cut into tiles of 4 × 4. With d the 6 × 6 patch of the input around a tile and g the 3 × 3
  * weights,
  *
- *     y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A        Bᵀ = 1  0 −1  0    G = 1   0   0    Aᵀ = 1  1  1  0
- *                                                0  1  1  0        ½   ½   ½         0  1 −1 −1
- *                                                0 −1  1  0        ½  −½   ½
- *                                                0  1  0 −1        0   0   1
+ *     y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A
  *
- * so for each of the 16 places of a patch the channels are one matrix product over tiles. The gradients
+ *     Bᵀ = 4  0 −5  0  1  0    G =  1/4    0    0     Aᵀ = 1  1  1  1  1  0
+ *          0 −4 −4  1  1  0        −1/6 −1/6 −1/6          0  1 −1  2 −2  0
+ *          0  4 −4 −1  1  0        −1/6  1/6 −1/6          0  1  1  4  4  0
+ *          0 −2 −1  2  1  0        1/24 1/12  1/6          0  1 −1  8 −8  1
+ *          0  2 −1 −2  1  0        1/24 −1/12 1/6
+ *          0  4  0 −5  0  1           0    0    1
+ *
+ * so for each of the 36 places of a patch the channels are one matrix product over tiles. The gradients
  * follow:
  *
  *     input:    the same with the output's gradient as input and turned weights
  *     weights:  dg = Gᵀ [Σ over tiles (Bᵀ d B) ⊙ (A dy Aᵀ)] G
  *
- * A dy Aᵀ is stored without the minus of Aᵀ's last column; Gᵀ takes it back.
+ * The price is rounding: with 32 channels of normal numbers the error is 1.1e-6 of the output's deviation
+ * (root mean square), against 3e-7 the direct way.
  *
  * The rows of tiles of many images are one list, of which a strip of about WINOGRAD_STRIP tiles goes through
  * all steps while it is in cache. Lanes are channels and never mix; every sum runs in an order that follows
@@ -26,12 +31,12 @@
 /* Scratch, in the order of the members; each starts at a whole vector. */
 struct work {
     float *zeros;      /* one row of the image */
-    float *weights;    /* 16 places of the weights as this pass needs them */
-    float *x, *dy;     /* 16 places of a strip: patches of the input, the spread gradient */
-    float *dy_patches; /* 16 places of a strip: patches of the gradient */
-    float *products;   /* 16 places of a strip of the output, or of the input's gradient */
+    float *weights;    /* 36 places of the weights as this pass needs them */
+    float *x, *dy;     /* 36 places of a strip: patches of the input, the spread gradient */
+    float *dy_patches; /* 36 places of a strip: patches of the gradient */
+    float *products;   /* 36 places of a strip of the output, or of the input's gradient */
     float *turned;     /* in_blocks × out_blocks × 3 × 3 × 16 outputs × 16 inputs */
-    float *dweights;   /* 16 places of the weights' gradient of one group */
+    float *dweights;   /* 36 places of the weights' gradient of one group */
     float *tree;
 };
 
@@ -40,8 +45,8 @@ static struct winograd tiles_of(const struct tensor *tensor)
     const struct shape shape = tensor->shape;
     return (struct winograd){.height = shape.height,
                              .width = shape.width,
-                             .down = (shape.height + 1) / 2,
-                             .across = (shape.width + 1) / 2,
+                             .down = (shape.height + WINOGRAD_TILE - 1) / WINOGRAD_TILE,
+                             .across = (shape.width + WINOGRAD_TILE - 1) / WINOGRAD_TILE,
                              .blocks = blocks_of(shape.channels)};
 }
 
