@@ -22,7 +22,7 @@ struct vec {
 };
 #else
 struct vec {
-    float lane[LANES];
+    v16f v;
 };
 #endif
 
@@ -34,10 +34,7 @@ static inline struct vec vec_set(float value)
     __m256 half = _mm256_set1_ps(value);
     return (struct vec){half, half};
 #else
-    struct vec r;
-    for (int i = 0; i < LANES; i++)
-        r.lane[i] = value;
-    return r;
+    return (struct vec){v16_set(value)};
 #endif
 }
 
@@ -48,9 +45,7 @@ static inline struct vec vec_load(const float *from)
 #elif defined(SIMD_PATH_avx2)
     return (struct vec){_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
 #else
-    struct vec r;
-    memcpy(r.lane, from, sizeof r.lane);
-    return r;
+    return (struct vec){v16_load(from)};
 #endif
 }
 
@@ -62,7 +57,7 @@ static inline void vec_store(float *to, struct vec a)
     _mm256_storeu_ps(to, a.lo);
     _mm256_storeu_ps(to + 8, a.hi);
 #else
-    memcpy(to, a.lane, sizeof a.lane);
+    v16_store(to, a.v);
 #endif
 }
 
@@ -74,9 +69,7 @@ static inline struct vec vec_fma(struct vec a, struct vec b, struct vec c)
 #elif defined(SIMD_PATH_avx2)
     return (struct vec){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 #else
-    for (int i = 0; i < LANES; i++)
-        c.lane[i] = __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]);
-    return c;
+    return (struct vec){v16_fma(a.v, b.v, c.v)};
 #endif
 }
 
@@ -96,9 +89,7 @@ static inline struct vec vec_fma(struct vec a, struct vec b, struct vec c)
 #define VEC_OPERATION(name, f512, f256, operator)                                                            \
     static inline struct vec vec_##name(struct vec a, struct vec b)                                          \
     {                                                                                                        \
-        for (int i = 0; i < LANES; i++)                                                                      \
-            a.lane[i] = a.lane[i] operator b.lane[i];                                                        \
-        return a;                                                                                            \
+        return (struct vec){a.v operator b.v};                                                               \
     }
 #endif
 VEC_OPERATION(add, _mm512_add_ps, _mm256_add_ps, +)
