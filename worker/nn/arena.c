@@ -263,6 +263,8 @@ int net_finish(struct net *net, int batch, struct problem *problem)
                            "a batch of %d images needs %.1f GB of memory, and this machine has %.1f GB: take "
                            "a smaller batch",
                            batch, (double)count.used / 1e9, memory / 1e9);
+    madvise(base, count.used,
+            MADV_HUGEPAGE); /* fewer page faults in the first step; no matter where it fails */
     net->arena = base;
     net->arena_bytes = count.used;
     struct arena arena = {.base = base};

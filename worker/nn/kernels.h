@@ -88,6 +88,8 @@ static inline size_t winograd_place(int blocks, int tiles)
     /* dx = dy · a + (x · b + c), or dx += it where add; a, b, c: 16. */                                     \
     ROW(norm_input, (const float *x, const float *dy, const float *a, const float *b, const float *c,          \
                      float *dx, size_t rows, bool add))                                                        \
+    /* Σ b and Σ b², exactly, for the normalisation of images. */                                                  \
+    ROW(byte_sums, (const uint8_t *bytes, size_t count, uint64_t *ret_sum, uint64_t *ret_squares))                     \
     /* g += decay · w; v = momentum · v + g; w −= lr · (g + momentum · v). */                            \
     ROW(nesterov, (float *w, const float *g, float *v, size_t rows, float lr, float momentum, float decay))
 
