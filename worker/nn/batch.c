@@ -20,26 +20,23 @@ struct batcher {
     float normal[BATCH_MAX_CHANNELS][BYTES]; /* the normalised value of each byte */
 };
 
-/* Mean and deviation from integer sums, which are exact whatever the order. */
 static void normal_table(struct batcher *batcher)
 {
     const struct data *data = batcher->data;
-    const struct kernels *kernels = kernels_table();
     const size_t plane = (size_t)data->height * (size_t)data->width;
     for (int channel = 0; channel < data->channels; channel++) {
-        uint64_t sum = 0, squares = 0;
+        uint64_t count[BYTES] = {0};
         for (uint32_t i = 0; i < batcher->train_count; i++) {
-            uint64_t image_sum, image_squares;
-            kernels->byte_sums(data->train.images +
-                                   ((size_t)i * (size_t)data->channels + (size_t)channel) * plane,
-                               plane, &image_sum, &image_squares);
-            sum += image_sum;
-            squares += image_squares;
+            const uint8_t *pixels =
+                data->train.images + ((size_t)i * (size_t)data->channels + (size_t)channel) * plane;
+            for (size_t k = 0; k < plane; k++)
+                count[pixels[k]]++;
         }
-        const uint64_t count = (uint64_t)batcher->train_count * plane;
-        const double mean = (double)sum / (double)count;
-        const double variance = (double)((unsigned __int128)count * squares - (unsigned __int128)sum * sum) /
-                                ((double)count * (double)count);
+        double total = (double)batcher->train_count * (double)plane, mean = 0, variance = 0;
+        for (int b = 0; b < BYTES; b++)
+            mean += (double)count[b] * b / total;
+        for (int b = 0; b < BYTES; b++)
+            variance += (double)count[b] * (b - mean) * (b - mean) / total;
         const double deviation = variance > 0 ? sqrt(variance) : 1.0;
         for (int b = 0; b < BYTES; b++)
             batcher->normal[channel][b] = (float)((b - mean) / deviation);

@@ -117,20 +117,3 @@ void SIMD_NAME(kernel_nesterov)(float *w, const float *g, float *v, size_t rows,
         vec_store(w + at, vec_fma(minus_lr, vec_fma(vm, velocity, gradient), weight));
     }
 }
-
-void SIMD_NAME(kernel_byte_sums)(const uint8_t *bytes, size_t count, uint64_t *ret_sum, uint64_t *ret_squares)
-{
-    enum { MOST = 1 << 15 }; /* squares of so many bytes fit into 32 bits */
-    *ret_sum = *ret_squares = 0;
-    for (size_t done = 0, chunk; done < count; done += chunk) {
-        uint32_t sum = 0, squares = 0;
-        chunk = count - done < MOST ? count - done : MOST;
-        for (size_t i = 0; i < chunk; i++) {
-            const uint32_t b = bytes[done + i];
-            sum += b;
-            squares += b * b;
-        }
-        *ret_sum += sum;
-        *ret_squares += squares;
-    }
-}
