@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* About a core's share of the last cache. */
-enum { KEEP_BYTES = 4 << 20 };
+/* Tensors that are larger would not stay in the last cache anyway. */
+enum { KEEP_BYTES = 3 << 20 };
 
 size_t shape_floats(struct shape shape, int pixel_floats)
 {
