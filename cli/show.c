@@ -51,9 +51,8 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "DB EXPR",
     .doc = "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
-           "formula, derivative, rank, each "
-           "trial, the learning curve, a picture of f and f', and the command that trains it once more with "
-           "the same bits.\v"
+           "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
+           "command that trains it once more with the same bits.\v"
            "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
 };
 
