@@ -31,6 +31,8 @@ int process_start(struct process *process, char *const argv[], int output_fd, st
 bool process_runs(const struct process *process);
 /* Reaps it where it has ended. Returns process_runs. */
 bool process_poll(struct process *process);
+/* Waits for its end. */
+void process_wait(struct process *process);
 void process_signal(const struct process *process, int signal_number);
 /* Kills it and waits for its end. */
 void process_kill(struct process *process);

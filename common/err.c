@@ -107,12 +107,16 @@ const char *nearest_name(const char *name, const char *const *names, size_t coun
     return best;
 }
 
+void out_of_memory(void)
+{
+    fputs("out of memory\n", stderr);
+    abort();
+}
+
 static void *or_abort(void *memory)
 {
-    if (!memory) {
-        fputs("out of memory\n", stderr);
-        abort();
-    }
+    if (!memory)
+        out_of_memory();
     return memory;
 }
 

@@ -70,6 +70,10 @@ void core_message(const struct core *core, const struct core_send *send, struct 
 /* The turn is over. A lease that could not be sent is taken back, and its peer counts as gone. */
 void core_clear(struct core *core, int64_t now_ms);
 
+/* The shell has stood still since core_advance, until now: whoever was not heard meanwhile was not silent.
+ * Before core_clear. */
+void core_stood_still(struct core *core, int64_t now_ms);
+
 /* When core_advance has something to do next, if no message comes. */
 int64_t core_next_ms(const struct core *core);
 /* Why the experiment is finished; NULL while it runs. The sends of that turn say BYE to all workers. */

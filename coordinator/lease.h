@@ -56,6 +56,8 @@ const struct lease *lease_find(const struct leases *leases, int64_t attempt);
 const struct lease *lease_of_trial(const struct leases *leases, int64_t trial);
 /* The worker has shown that it holds it. */
 void lease_renew(struct leases *leases, int64_t attempt, int64_t now_ms);
+/* Nobody could be heard for so long: all deadlines move by that much. */
+void lease_extend(struct leases *leases, int64_t by_ms);
 void lease_end(struct leases *leases, int64_t attempt);
 /* An open lease whose deadline has passed, or NULL; the caller ends it. */
 const struct lease *lease_lapsed(const struct leases *leases, int64_t now_ms);
