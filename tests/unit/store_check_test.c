@@ -265,7 +265,7 @@ static struct store *large_store(const char *path, const struct experiment *expe
 {
     remove_database(path);
     struct store *store = open_store(path, experiment);
-    struct rows rows = {.search_changed = true};
+    struct rows rows = {.search_changed = true, .search.policy = "[]"};
     for (int i = 0; i < 1500000; i++)
         buf_put_u64(&rows.search.state, (uint64_t)i);
     write_store(store, &rows);

@@ -534,7 +534,7 @@ static void the_file_alone_holds_all_of_a_closed_store_though_a_reader_has_it_op
     (void)state;
     make_database("whole.db", 3);
     struct store *store = open_store("whole.db", experiment);
-    struct rows rows = {.search_changed = true};
+    struct rows rows = {.search_changed = true, .search.policy = "[]"};
     write_store(store, &rows);
     struct store_reader *reader = NULL;
     struct problem problem;
