@@ -29,8 +29,7 @@ static const struct argp_option options[] = {
      "Trials at once, one core each (default: the cores that this process may use)", 0},
     {"key", OPTION_KEY, "FILE", 0,
      "This worker's key, as 'actsearch keygen' on the coordinator's host made it: encrypts the connection, "
-     "and "
-     "proves to both sides who is there",
+     "and proves to both sides who is there",
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Speak to a coordinator on another machine without encryption or keys: only where the whole network is "
