@@ -2,9 +2,9 @@
  *
  * Invariants
  * 1. A process that was started is a child of ours until process_poll or process_stop has reaped it; only
- * pids of such children are ever signalled.
- * 2. It is the leader of a process group of its own, so that a Ctrl-C at the terminal reaches us alone and we
- * end it in order.
+ *    pids of such children are ever signalled.
+ * 2. It is the leader of a process group of its own, so that a Ctrl-C at the terminal reaches us alone and
+ *    we end it in order.
  * 3. It gets SIGTERM when we die, however we die.
  */
 #ifndef CLI_PROCESS_H

@@ -11,8 +11,8 @@
 #include "common/log.h"
 #include "common/space.h"
 
-enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_RL };
-enum search_mode { MODE_SYNC };
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
+enum search_mode { MODE_SYNC, MODE_ASYNC };
 
 struct experiment {
     char name[NAME_BYTES];
@@ -36,6 +36,10 @@ struct experiment {
         double baseline_decay;
         double gradient_clip;
     } rl;
+    struct {
+        int64_t population; /* the latest proposals that parents are drawn from */
+        int64_t sample;     /* members drawn for a proposal, whose best is its parent */
+    } evolution;
     struct child child;
     struct {
         int64_t lease_ms;     /* a lease lapses after this much silence */

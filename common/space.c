@@ -54,6 +54,7 @@ static const char *const paper_binary[] = {
 struct offer {
     char **text;
     struct expr **pattern;
+    bool (*uses)[2]; /* whether a pattern depends on its first and its second argument */
     int count;
 };
 
@@ -68,6 +69,7 @@ static void offer_add(struct offer *offer, const char *text)
 {
     offer->text = xrealloc(offer->text, (size_t)offer->count + 1, sizeof *offer->text);
     offer->pattern = xrealloc(offer->pattern, (size_t)offer->count + 1, sizeof *offer->pattern);
+    offer->uses = xrealloc(offer->uses, (size_t)offer->count + 1, sizeof *offer->uses);
     offer->text[offer->count] = xstrdup(text);
     offer->pattern[offer->count] = NULL;
     offer->count++;
@@ -81,6 +83,7 @@ static void offer_release(struct offer *offer)
     }
     free(offer->text);
     free(offer->pattern);
+    free(offer->uses);
 }
 
 static void add_paper(struct offer *offer, const char *const *texts, size_t count, double epsilon)
@@ -124,6 +127,8 @@ static int offer_fill(struct offer *offer, const char *key, const char *setting,
                 problem_set(problem, err, "space.%s: item %d of %d:\n%.400s", key, i + 1, list.count, shown);
                 free(shown);
             }
+            for (int k = 0; k < name_count && !err; k++)
+                offer->uses[j][k] = expr_template_uses(offer->pattern[j], names[k]);
         }
         /* The same function twice would only waste choices; it is a slip. */
         for (int j = 0; j < first && !err; j++)
@@ -262,33 +267,50 @@ static int apply(const struct space *space, const struct expr *pattern, const st
     return err;
 }
 
-int space_expr(const struct space *space, const uint16_t *tokens, struct expr **ret_expr)
+void space_relevant(const struct space *space, const uint16_t *tokens, bool *ret_relevant)
 {
-    struct expr *value[SPACE_MAX_UNITS + 1] = {NULL}; /* x, then the output of each unit */
-    bool used[SPACE_MAX_UNITS + 1] = {false};
-    int betas = 0, err = 0;
-    struct problem ignored;
-
+    bool used[SPACE_MAX_UNITS + 1] = {false}; /* x, then the output of each unit */
     used[space->units] = true;
     for (int unit = space->units; unit-- > 0;) {
         const uint16_t *token = tokens + unit * SPACE_TOKENS_PER_UNIT;
+        bool *relevant = ret_relevant + unit * SPACE_TOKENS_PER_UNIT;
         for (int at = 0; at < SPACE_TOKENS_PER_UNIT; at++)
             assert(token[at] < space_choices(space, unit * SPACE_TOKENS_PER_UNIT + at));
-        if (used[unit + 1])
-            used[token[TOKEN_INPUT_1]] = used[token[TOKEN_INPUT_2]] = true;
+        relevant[TOKEN_BINARY] = used[unit + 1];
+        for (int i = 0; i < 2; i++) {
+            relevant[TOKEN_UNARY_1 + i] =
+                relevant[TOKEN_BINARY] && space->binary.uses[token[TOKEN_BINARY]][i];
+            relevant[TOKEN_INPUT_1 + i] =
+                relevant[TOKEN_UNARY_1 + i] && space->unary.uses[token[TOKEN_UNARY_1 + i]][0];
+            used[token[TOKEN_INPUT_1 + i]] |= relevant[TOKEN_INPUT_1 + i];
+        }
     }
+}
+
+/* What nothing depends on is left out: x stands in its place. */
+int space_expr(const struct space *space, const uint16_t *tokens, struct expr **ret_expr)
+{
+    struct expr *value[SPACE_MAX_UNITS + 1] = {NULL}; /* x, then the output of each unit */
+    bool relevant[SPACE_MAX_TOKENS];
+    int betas = 0, err = 0;
+    struct problem ignored;
+
+    space_relevant(space, tokens, relevant);
     err = expr_parse("x", &value[0], &ignored);
     assert(!err);
     for (int unit = 0; unit < space->units && !err; unit++) {
         const uint16_t *token = tokens + unit * SPACE_TOKENS_PER_UNIT;
-        if (!used[unit + 1])
-            continue;
+        const bool *matters = relevant + unit * SPACE_TOKENS_PER_UNIT;
         struct expr *side[2] = {NULL, NULL};
+        if (!matters[TOKEN_BINARY])
+            continue;
         for (int i = 0; i < 2 && !err; i++) {
-            struct expr_binding x = {"x", value[token[TOKEN_INPUT_1 + i]]};
-            err = apply(space, space->unary.pattern[token[TOKEN_UNARY_1 + i]], &x, 1, &betas, &side[i]);
+            struct expr_binding x = {"x", value[matters[TOKEN_INPUT_1 + i] ? token[TOKEN_INPUT_1 + i] : 0]};
+            if (matters[TOKEN_UNARY_1 + i])
+                err = apply(space, space->unary.pattern[token[TOKEN_UNARY_1 + i]], &x, 1, &betas, &side[i]);
         }
-        struct expr_binding both[] = {{"x1", side[0]}, {"x2", side[1]}};
+        struct expr_binding both[] = {{"x1", side[0] ? side[0] : value[0]},
+                                      {"x2", side[1] ? side[1] : value[0]}};
         if (!err)
             err = apply(space, space->binary.pattern[token[TOKEN_BINARY]], both, 2, &betas, &value[unit + 1]);
         expr_destroy(&side[0]);

@@ -52,6 +52,9 @@ uint64_t space_strings(const struct space *space, bool *ret_exact, double *ret_a
 /* Token sequence number `index` (0 … strings−1), last token fastest. */
 void space_unrank(const struct space *space, uint64_t index, uint16_t *ret_tokens);
 void space_sample(const struct space *space, struct rng *rng, uint16_t *ret_tokens);
+/* Which tokens can change the function while the others stay (a single choice counts as one that can): not those of a unit that
+ * nothing uses, nor the input of a unary function that ignores it, nor what a binary function ignores. */
+void space_relevant(const struct space *space, const uint16_t *tokens, bool *ret_relevant);
 /* The expression that the tokens pick, not yet canonical. ERR_LIMIT where it passes a bound of the language. */
 int space_expr(const struct space *space, const uint16_t *tokens, struct expr **ret_expr);
 

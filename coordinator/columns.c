@@ -147,11 +147,20 @@ static const struct column attempt_columns[] = {
 
 #define ROW(field) FIELD(search_row, field)
 static const struct column search_state_columns[] = {
-    {"id", COLUMN_ONE, 0}, ROW(proposals), ROW(rewards), ROW(policy_version),
-    ROW(baseline),         ROW(entropy),   ROW(at_ms),   ROW(state),
+    {"id", COLUMN_ONE, 0}, ROW(proposals), ROW(rewards), ROW(policy_version), ROW(baseline),
+    ROW(entropy),          ROW(at_ms),     ROW(policy),  ROW(state),
 };
 static const struct column search_history_columns[] = {
-    ROW(policy_version), ROW(proposals), ROW(rewards), ROW(baseline), ROW(entropy), ROW(at_ms),
+    ROW(policy_version), ROW(proposals), ROW(rewards), ROW(baseline), ROW(entropy), ROW(at_ms), ROW(policy),
+};
+#undef ROW
+
+#define ROW(field) FIELD(search_model_row, field)
+static const struct column search_model_columns[] = {
+    {"id", COLUMN_ONE, 0},
+    ROW(policy_version),
+    ROW(at_ms),
+    ROW(model),
 };
 #undef ROW
 
@@ -164,6 +173,7 @@ const struct table trial_table = TABLE("trial", trial_columns, "1");
 const struct table attempt_table = TABLE("attempt", attempt_columns, "1");
 const struct table search_state_table = TABLE("search_state", search_state_columns, "1");
 const struct table search_history_table = TABLE("search_history", search_history_columns, "1");
+const struct table search_model_table = TABLE("search_model", search_model_columns, "1");
 
 /* ---- SQL ----------------------------------------------------------------------------------------------- */
 

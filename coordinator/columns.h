@@ -39,7 +39,7 @@ struct table {
 };
 
 extern const struct table experiment_table, counters_table, worker_table, candidate_table, proposal_table,
-    trial_table, attempt_table, search_state_table, search_history_table;
+    trial_table, attempt_table, search_state_table, search_history_table, search_model_table;
 
 /* "INSERT … ON CONFLICT … DO UPDATE …" of a whole row, one parameter for each column. */
 void table_put_replace(const struct table *table, struct buf *ret_sql);

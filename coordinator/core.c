@@ -10,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    READY_STOCK = 64,         /* ready trials to keep beyond what the waiting workers want */
-    PROPOSALS_PER_TURN = 256, /* so that a long run of duplicates does not hold up the messages */
-};
+enum { PROPOSALS_PER_TURN = 256 }; /* so that a long run of duplicates does not hold up the messages */
 
 /* ---- small tools ---- */
 
@@ -129,8 +126,11 @@ static void serve(struct core *core)
 {
     int64_t worker;
     while (core->queue.count > 0 && (worker = workers_next(&core->workers)) != 0) {
-        if (lease_held(&core->leases, worker) >= workers_row(&core->workers, worker)->slots) {
-            /* It claimed an old attempt, or has fewer slots now, after it asked. */
+        uint32_t group = workers_group_of(&core->workers, worker);
+        if (lease_held(&core->leases, worker) >= workers_row(&core->workers, worker)->slots ||
+            lease_group_held(&core->leases, group) >= KEY_MAX_LEASES) {
+            /* It claimed an old attempt, or has fewer slots now, after it asked; or those of its key have
+             * enough. */
             workers_want(&core->workers, worker, 0, core->now_ms);
             continue;
         }
@@ -164,7 +164,7 @@ void core_advance(struct core *core, int64_t now_ms)
     core_set_now(core, now_ms);
     expire(core);
     core->more_to_do =
-        propose_fill(&core->propose, (size_t)core->workers.wanting + READY_STOCK, PROPOSALS_PER_TURN);
+        propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
     serve(core);
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
@@ -263,6 +263,14 @@ void core_clear(struct core *core, int64_t now_ms)
             workers_disconnect(&core->workers, worker);
     }
     core->send_count = 0;
+}
+
+void core_stood_still(struct core *core, int64_t now_ms)
+{
+    int64_t before_ms = core->now_ms;
+    core_set_now(core, now_ms);
+    lease_extend(&core->leases, core->now_ms - before_ms);
+    workers_excuse(&core->workers, core->now_ms - before_ms);
 }
 
 const char *core_finished(const struct core *core)

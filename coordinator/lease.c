@@ -16,6 +16,8 @@ void leases_release(struct leases *leases)
 {
     free(leases->items);
     free(leases->held);
+    free(leases->group);
+    free(leases->group_held);
     map_release(&leases->by_attempt);
     map_release(&leases->by_trial);
     *leases = (struct leases){0};
@@ -61,6 +63,48 @@ static uint32_t place_new(struct leases *leases)
     return ++leases->used;
 }
 
+static void make_room_for_worker(struct leases *leases, int64_t worker)
+{
+    if ((size_t)worker < leases->held_count)
+        return;
+    size_t wanted = 2 * (size_t)worker + 16, more = wanted - leases->held_count;
+    leases->held = xrealloc(leases->held, wanted, sizeof *leases->held);
+    leases->group = xrealloc(leases->group, wanted, sizeof *leases->group);
+    memset(leases->held + leases->held_count, 0, more * sizeof *leases->held);
+    memset(leases->group + leases->held_count, 0, more * sizeof *leases->group);
+    leases->held_count = wanted;
+}
+
+static void count_held(struct leases *leases, int64_t worker, int64_t change)
+{
+    uint32_t group = leases->group[worker];
+    leases->held[worker] += change;
+    assert(leases->held[worker] >= 0);
+    if (group != 0)
+        leases->group_held[group] += change;
+}
+
+void lease_group(struct leases *leases, int64_t worker, uint32_t group)
+{
+    make_room_for_worker(leases, worker);
+    if (group >= leases->group_count) {
+        size_t wanted = 2 * (size_t)group + 16;
+        leases->group_held = xrealloc(leases->group_held, wanted, sizeof *leases->group_held);
+        memset(leases->group_held + leases->group_count, 0,
+               (wanted - leases->group_count) * sizeof *leases->group_held);
+        leases->group_count = wanted;
+    }
+    int64_t held = leases->held[worker];
+    count_held(leases, worker, -held);
+    leases->group[worker] = group;
+    count_held(leases, worker, held);
+}
+
+int64_t lease_group_held(const struct leases *leases, uint32_t group)
+{
+    return group != 0 && group < leases->group_count ? leases->group_held[group] : 0;
+}
+
 void lease_adopt(struct leases *leases, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
 {
     assert(attempt > 0 && trial > 0 && worker > 0);
@@ -71,13 +115,8 @@ void lease_adopt(struct leases *leases, int64_t attempt, int64_t trial, int64_t 
     list_append(leases, at);
     map_set(&leases->by_attempt, (uint64_t)attempt, at);
     map_set(&leases->by_trial, (uint64_t)trial, at);
-    if ((size_t)worker >= leases->held_count) {
-        size_t wanted = 2 * (size_t)worker + 16;
-        leases->held = xrealloc(leases->held, wanted, sizeof *leases->held);
-        memset(leases->held + leases->held_count, 0, (wanted - leases->held_count) * sizeof *leases->held);
-        leases->held_count = wanted;
-    }
-    leases->held[worker]++;
+    make_room_for_worker(leases, worker);
+    count_held(leases, worker, 1);
     leases->open++;
 }
 
@@ -111,6 +150,13 @@ void lease_renew(struct leases *leases, int64_t attempt, int64_t now_ms)
     list_append(leases, at);
 }
 
+void lease_extend(struct leases *leases, int64_t by_ms)
+{
+    assert(by_ms >= 0);
+    for (uint32_t at = leases->head; at != 0; at = leases->items[at].after)
+        leases->items[at].deadline_ms += by_ms;
+}
+
 void lease_end(struct leases *leases, int64_t attempt)
 {
     uint32_t at = map_get(&leases->by_attempt, (uint64_t)attempt);
@@ -119,8 +165,7 @@ void lease_end(struct leases *leases, int64_t attempt)
     list_remove(leases, at);
     map_remove(&leases->by_attempt, (uint64_t)attempt);
     map_remove(&leases->by_trial, (uint64_t)lease->trial);
-    leases->held[lease->worker]--;
-    assert(leases->held[lease->worker] >= 0);
+    count_held(leases, lease->worker, -1);
     *lease = (struct lease){.after = leases->free_head};
     leases->free_head = at;
     leases->open--;

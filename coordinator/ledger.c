@@ -214,15 +214,14 @@ void ledger_ready(struct ledger *ledger, int64_t trial, bool lost)
     write_trial(ledger, row);
 }
 
-/* Computes the figures of a candidate anew, over its closed trials in order of replica. */
-static void compute_figures(const struct ledger *ledger, struct candidate_row *row)
+void candidate_figures(struct candidate_row *row, const struct trial_row *trials)
 {
-    const struct trial_row *trials = trial_at(ledger, ledger->first_trial[row->id]);
     double accuracy = 0, loss = 0, seconds = 0, cost_ns = 0;
-    int64_t done = 0;
+    int64_t done = 0, open = 0;
     row->seeds = row->diverged = row->failed = row->parameters = row->betas = 0;
     for (int64_t i = 0; i < row->trials; i++) {
         const struct trial_row *trial = &trials[i];
+        open += trial_is_open(trial);
         row->failed += trial->state == TRIAL_FAILED;
         row->diverged += trial->state == TRIAL_DIVERGED;
         if (trial->state != TRIAL_DONE && trial->state != TRIAL_DIVERGED)
@@ -253,8 +252,7 @@ static void compute_figures(const struct ledger *ledger, struct candidate_row *r
             squares += (value - row->accuracy_mean) * (value - row->accuracy_mean);
     }
     row->accuracy_sd = row->seeds > 1 ? sqrt(squares / (double)(row->seeds - 1)) : NAN;
-    if (ledger->open_trials[row->id] == 0)
-        row->reward = accuracy / (double)row->trials;
+    row->reward = open == 0 ? accuracy / (double)row->trials : NAN;
 }
 
 bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *outcome)
@@ -274,7 +272,7 @@ bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *
 
     struct candidate_row *candidate = candidate_at(ledger, row->candidate);
     bool last = --ledger->open_trials[row->candidate] == 0;
-    compute_figures(ledger, candidate);
+    candidate_figures(candidate, trial_at(ledger, ledger->first_trial[candidate->id]));
     *rows_candidate(ledger->changes) = *candidate;
     return last;
 }

@@ -22,13 +22,21 @@ enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
-enum { OPTION_BIND = 0x100, OPTION_DB, OPTION_INSECURE, OPTION_LOG_LEVEL, OPTION_SET };
+enum {
+    OPTION_BIND = 0x100,
+    OPTION_DB,
+    OPTION_KEYS,
+    OPTION_INSECURE,
+    OPTION_NETWORK_DISK,
+    OPTION_LOG_LEVEL,
+    OPTION_SET,
+};
 
 struct arguments {
     const char *file;
     const char *database; /* NULL: named after the file */
-    const char *bind;
-    bool insecure;
+    struct server_settings server;
+    bool network_disk;
     bool level_given;
     enum log_level level;
     const char **overrides;
@@ -39,8 +47,15 @@ static const struct argp_option options[] = {
     {"bind", OPTION_BIND, "ENDPOINT", 0,
      "Where workers connect: tcp://ADDRESS:PORT or ipc://PATH (default tcp://127.0.0.1:5570)", 0},
     {"db", OPTION_DB, "DB", 0, "The results database (default: FILE.db in the current folder)", 0},
+    {"keys", OPTION_KEYS, "DIR", 0,
+     "Encrypt, and let in only the workers whose public keys stand in DIR/workers ('actsearch keygen DIR' "
+     "makes "
+     "keys); the folder is read again while it runs",
+     0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
+    {"network-disk", OPTION_NETWORK_DISK, 0, 0,
+     "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -64,13 +79,19 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     struct arguments *arguments = state->input;
     switch (key) {
     case OPTION_BIND:
-        arguments->bind = value;
+        arguments->server.endpoint = value;
         return 0;
     case OPTION_DB:
         arguments->database = value;
         return 0;
+    case OPTION_KEYS:
+        arguments->server.keys_dir = value;
+        return 0;
     case OPTION_INSECURE:
-        arguments->insecure = true;
+        arguments->server.insecure = true;
+        return 0;
+    case OPTION_NETWORK_DISK:
+        arguments->network_disk = true;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -91,6 +112,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "expected an experiment file");
+        return 0;
+    case ARGP_KEY_SUCCESS:
+        if (arguments->server.keys_dir && arguments->server.insecure)
+            argp_error(state, "--keys and --insecure exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -116,6 +141,7 @@ struct run {
     struct store *store;
     struct rows restored;
     struct server *server;
+    const char *worker_option; /* what a worker is to be told beside the address */
     struct core *core;
 };
 
@@ -147,7 +173,8 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
                          struct problem *problem)
 {
     run->database = arguments->database ? xstrdup(arguments->database) : experiment_database(arguments->file);
-    int err = store_open(run->database, run->experiment, &run->store, problem);
+    int err = (arguments->network_disk ? store_open_anywhere : store_open)(run->database, run->experiment,
+                                                                           &run->store, problem);
     if (!err)
         err = store_restore(run->store, &run->restored, problem);
     bool grown = false;
@@ -160,29 +187,31 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
 
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
-    int err = server_new(arguments->bind, arguments->insecure, &run->server, problem);
+    int err = server_new(&arguments->server, &run->server, problem);
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
+    run->worker_option = arguments->server.keys_dir                      ? " --key KEYFILE"
+                         : endpoint_is_local(arguments->server.endpoint) ? ""
+                                                                         : " --insecure";
     if (err == ERR_CORRUPT)
         problem_prefix(problem, "%s", store_path(run->store));
     return err;
 }
 
 /* How a worker is started, for pasting: an address that stands for all of this machine's becomes its name. */
-static void log_worker_command(const char *endpoint)
+static void log_worker_command(const char *endpoint, const char *option)
 {
     static const char *const all[] = {"tcp://0.0.0.0:", "tcp://[::]:"};
     char host[HOST_NAME_MAX + 1] = "";
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strncmp(endpoint, all[i], strlen(all[i])) == 0 && gethostname(host, sizeof host - 1) == 0 &&
             host[0] != '\0') {
-            log_info("start workers with:  actsearch-worker tcp://%s:%s --insecure", host,
-                     endpoint + strlen(all[i]));
+            log_info("start workers with:  actsearch-worker tcp://%s:%s%s", host, endpoint + strlen(all[i]),
+                     option);
             return;
         }
-    log_info("start workers with:  actsearch-worker %s%s", endpoint,
-             endpoint_is_local(endpoint) ? "" : " --insecure");
+    log_info("start workers with:  actsearch-worker %s%s", endpoint, option);
 }
 
 static int commit(void *context, const struct rows *rows, struct problem *problem)
@@ -196,7 +225,7 @@ static int serve(struct run *run)
     log_info("experiment '%s', %s database %s", run->experiment->name,
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
     log_info("listening at %s", server_endpoint(run->server));
-    log_worker_command(server_endpoint(run->server));
+    log_worker_command(server_endpoint(run->server), run->worker_option);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
     if (!err) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
@@ -233,7 +262,7 @@ static int run_experiment(const struct arguments *arguments)
 int main(int argc, char **argv)
 {
     matrix_fix_core(argv);
-    struct arguments arguments = {.bind = "tcp://127.0.0.1:5570", .level = LEVEL_INFO};
+    struct arguments arguments = {.server.endpoint = "tcp://127.0.0.1:5570", .level = LEVEL_INFO};
     arguments.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides);
     argp_err_exit_status = STATUS_USAGE;
     argp_program_version_hook = print_version;
@@ -242,7 +271,7 @@ int main(int argc, char **argv)
     log_start("actsearchd", arguments.level);
     struct problem problem = {0};
     int status = STATUS_USAGE;
-    if (server_check(arguments.bind, arguments.insecure, &problem) != 0)
+    if (server_check(&arguments.server, &problem) != 0)
         fprintf(stderr, "actsearchd: --bind %s\n", problem.text);
     else
         status = run_experiment(&arguments);

@@ -1,9 +1,13 @@
 #include "coordinator/propose.h"
 
+#include "common/json.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { READY_STOCK = 64 }; /* ready trials to keep beyond what the waiting workers want */
 
 static struct waiting *waiting_of(struct propose *propose, int64_t candidate)
 {
@@ -24,6 +28,7 @@ static void wait_for(struct propose *propose, int64_t candidate, const struct pr
         waiting->items = xrealloc(waiting->items, waiting->capacity, sizeof *waiting->items);
     }
     waiting->items[waiting->count++] = *row;
+    propose->repetitions += row->outcome == PROPOSAL_DUPLICATE;
 }
 
 /* Adds a candidate; its trials are ready. */
@@ -81,8 +86,12 @@ static int restore(struct propose *propose, struct problem *problem)
         return kept->counters.proposals == 0
                    ? 0
                    : problem_set(problem, ERR_CORRUPT, "the state of the search is missing");
+    if (kept->model_changed &&
+        search_load_model(propose->search, kept->model.model.data, kept->model.model.size) != 0)
+        return problem_set(problem, ERR_CORRUPT, "the model of the search cannot be read");
     if (search_load(propose->search, kept->search.state.data, kept->search.state.size) != 0)
-        return problem_set(problem, ERR_CORRUPT, "the state of the search cannot be read");
+        return problem_set(problem, ERR_CORRUPT,
+                           "the state of the search cannot be read, or is not that of its model");
     bool fits =
         search_status(propose->search).proposals == (uint64_t)kept->counters.proposals &&
         search_status(propose->search).rewards == (uint64_t)kept->counters.proposals - kept->proposals.count;
@@ -91,7 +100,9 @@ static int restore(struct propose *propose, struct problem *problem)
     if (!fits)
         return problem_set(problem, ERR_CORRUPT,
                            "the state of the search is of another moment than the proposals");
+    propose->model_version = kept->model_changed ? kept->model.policy_version : 0;
     buf_release(&kept->search.state);
+    buf_release(&kept->model.model);
     return 0;
 }
 
@@ -134,8 +145,10 @@ void propose_reward(struct propose *propose, int64_t candidate)
 {
     struct waiting *waiting = waiting_of(propose, candidate);
     double reward = ledger_reward(propose->ledger, candidate);
-    for (size_t i = 0; i < waiting->count; i++)
+    for (size_t i = 0; i < waiting->count; i++) {
+        propose->repetitions -= waiting->items[i].outcome == PROPOSAL_DUPLICATE;
         report(propose, &waiting->items[i], reward);
+    }
     free(waiting->items);
     *waiting = (struct waiting){0};
 }
@@ -199,11 +212,21 @@ static const char *limit_reached(const struct propose *propose)
     return NULL;
 }
 
-bool propose_fill(struct propose *propose, size_t enough, int budget)
+/* Whether an asynchronous search that learns repeats itself so much that it must hear of a reward first. */
+static bool repeats_itself(const struct propose *propose)
 {
-    while (propose->queue->count < enough && !propose->over) {
-        propose->over = limit_reached(propose);
-        if (propose->over)
+    const struct counters_row *counters = &propose->kept->counters;
+    int64_t open = counters->ready + counters->leased, batch = propose->experiment->search.batch;
+    return search_asynchronous(propose->search) && propose->repetitions >= (open > batch ? open : batch);
+}
+
+bool propose_fill(struct propose *propose, size_t wanted, int budget)
+{
+    size_t enough = search_asynchronous(propose->search) ? wanted : wanted + READY_STOCK;
+    for (;;) {
+        if (!propose->over)
+            propose->over = limit_reached(propose);
+        if (propose->over || propose->queue->count >= enough || repeats_itself(propose))
             return false;
         if (budget-- == 0)
             return true;
@@ -220,7 +243,22 @@ bool propose_fill(struct propose *propose, size_t enough, int budget)
             break;
         }
     }
-    return false;
+}
+
+/* What the search has learnt of each token, as a JSON array:
+ * [{"choice":"tanh(x)","probability":0.5,"entropy":1.2},…] */
+static void put_policy(const struct space *space, const struct search_status *status, struct json *json)
+{
+    json_array(json, NULL);
+    for (int at = 0; at < status->tokens; at++) {
+        const struct token_status *token = &status->token[at];
+        json_object(json, NULL);
+        json_text(json, "choice", space_choice_text(space, at, token->likeliest));
+        json_real(json, "probability", token->probability);
+        json_real(json, "entropy", token->entropy);
+        json_end(json);
+    }
+    json_end(json);
 }
 
 void propose_write(struct propose *propose, int64_t now_ms)
@@ -235,6 +273,20 @@ void propose_write(struct propose *propose, int64_t now_ms)
     row->baseline = status.baseline;
     row->entropy = status.entropy;
     row->at_ms = now_ms;
+    struct json policy = {0};
+    put_policy(propose->admit.space, &status, &policy);
+    row->policy = rows_keep(propose->changes, buf_text(&policy.out));
+    buf_release(&policy.out);
     buf_clear(&row->state);
     search_save(propose->search, &row->state);
+    if (row->policy_version == propose->model_version)
+        return;
+    struct search_model_row *model = &propose->changes->model;
+    buf_clear(&model->model);
+    search_save_model(propose->search, &model->model);
+    if (model->model.size == 0)
+        return;
+    model->policy_version = propose->model_version = row->policy_version;
+    model->at_ms = now_ms;
+    propose->changes->model_changed = true;
 }

@@ -2,13 +2,17 @@
  * Pure.
  *
  * Invariants
- * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search is
- * over, depends only on the proposals and on the rewards of earlier ones: not on when the results arrive, nor
- * on how far ahead the queue is filled.
+ * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search
+ *    is over, depends only on the proposals and on the rewards of earlier ones: not on when the results
+ *    arrive, nor on how far ahead the queue is filled. (The proposals of an asynchronous search that learns
+ *    do depend on it.)
  * 2. Every proposal is rewarded once: at once where it is rejected (0) or a duplicate of a candidate whose
- * trials are all closed, else when the last trial of its candidate closes.
- * 3. References are the first candidates, in the order of the file; they count neither as candidates nor as
- * proposals.
+ *    trials are all closed, else when the last trial of its candidate closes.
+ * 3. An asynchronous search that learns does not run ahead: a proposal is made only when a worker waits for
+ *    a trial, from all that is known then; and repetitions of functions that are still in training stop it
+ *    when there are as many as open trials, and at least search.batch.
+ * 4. References are the first candidates, in the order of the file; they count neither as candidates nor as
+ *    proposals.
  */
 #ifndef COORDINATOR_PROPOSE_H
 #define COORDINATOR_PROPOSE_H
@@ -31,7 +35,9 @@ struct propose {
         size_t count, capacity;
     } * waiting; /* by candidate: the proposals that wait for its reward, in order */
     size_t waiting_capacity;
-    const char *over; /* why no more is proposed; NULL while more is */
+    int64_t repetitions; /* of the proposals that wait: those that are not the first of their candidate */
+    int64_t model_version; /* of the policy whose model was written last; 0: none */
+    const char *over;    /* why no more is proposed; NULL while more is */
 };
 
 /* Restores from `kept` (after the ledger), or admits the references where there is nothing yet. ERR_CORRUPT,
@@ -41,12 +47,13 @@ int propose_start(struct propose *propose, const struct experiment *experiment, 
                   struct problem *problem);
 void propose_release(struct propose *propose);
 
-/* Admits proposals until `enough` trials are ready, the search waits or is over, or `budget` of them were
- * made. True where only the budget ended it. */
-bool propose_fill(struct propose *propose, size_t enough, int budget);
+/* Admits proposals until `wanted` trials are ready and a stock beyond them (none where the search must not
+ * run ahead), the search waits or is over, or `budget` of them were made. True where only the budget ended
+ * it. */
+bool propose_fill(struct propose *propose, size_t wanted, int budget);
 /* All trials of the candidate are closed: rewards what waited for it. */
 void propose_reward(struct propose *propose, int64_t candidate);
-/* Appends the state of the search, if it changed. */
+/* Appends the state of the search, if it changed, and its model, if that did. */
 void propose_write(struct propose *propose, int64_t now_ms);
 
 #endif

@@ -1,10 +1,13 @@
 /* What the core does with each message. */
 #include "coordinator/core_state.h"
 
+#include "common/hash.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A worker is gone for good: what it holds goes to others at once, and counts as no loss. */
@@ -50,8 +53,23 @@ static void note_refusal(struct core *core, const char *host, int64_t pid, const
         core_note(core, "refusal", "worker on %s, process %" PRId64 ": %s", host, pid, reason);
 }
 
-static void on_hello(struct core *core, uint64_t peer, const struct msg_hello *hello)
+/* The name under which a worker with a key is known: of both, so that another key cannot take it. Nothing
+ * needs to be stored for it, and it is the same after a restart and on a new connection. */
+static void name_under_key(const char *key, const char *name, char ret_name[33])
 {
+    char *both = xasprintf("%s %s", key, name);
+    struct hash hash = hash_of(both, strlen(both));
+    char hex[HASH_HEX];
+    hash_hex(&hash, hex);
+    memcpy(ret_name, hex, 32);
+    ret_name[32] = '\0';
+    free(both);
+}
+
+/* `key` is "" for a worker without one. */
+static void on_hello(struct core *core, uint64_t peer, const char *key, const struct msg_hello *hello)
+{
+    uint32_t group = key[0] != '\0' ? workers_group(&core->workers, key) : 0;
     char reason[480];
     if (core_finished(core)) {
         core_send_bye(core, peer, true, core->kept.experiment.finished_because);
@@ -62,11 +80,23 @@ static void on_hello(struct core *core, uint64_t peer, const struct msg_hello *h
         core_send_bye(core, peer, false, reason);
         return;
     }
+    int64_t worker = workers_find(&core->workers, hello->worker);
+    if (workers_group_connected(&core->workers, group) >= KEY_MAX_WORKERS &&
+        (worker == 0 || workers_peer(&core->workers, worker) == 0)) {
+        snprintf(reason, sizeof reason,
+                 "%d workers with the key of this one are connected, and more are not allowed: give it a key "
+                 "of its own",
+                 KEY_MAX_WORKERS);
+        note_refusal(core, hello->host, hello->pid, reason);
+        core_send_bye(core, peer, false, reason);
+        return;
+    }
     size_t known = core->kept.workers.count;
-    workers_hello(&core->workers, peer, hello, core->now_ms);
+    worker = workers_hello(&core->workers, peer, group, hello, core->now_ms);
+    lease_group(&core->leases, worker, group);
     if (core->kept.workers.count > known)
-        core_note(core, "worker", "worker on %s joined: %" PRId64 " slots, %s kernels, %s", hello->host,
-                  hello->slots, hello->kernels, hello->cpu);
+        core_note(core, "worker", "worker on %s joined: %" PRId64 " slots, %s kernels, %s%s%.8s", hello->host,
+                  hello->slots, hello->kernels, hello->cpu, group != 0 ? ", key " : "", key);
     core_send_to(core, peer, MSG_WELCOME, 0);
 }
 
@@ -298,12 +328,37 @@ static void on_return(struct core *core, uint64_t peer, int64_t worker, const st
     core_send_to(core, peer, MSG_ACK, returned->attempt);
 }
 
+void core_hello(struct core *core, uint64_t peer, const char *key, const struct msg_hello *hello,
+                int64_t now_ms)
+{
+    assert(peer != 0);
+    core_set_now(core, now_ms);
+    struct msg_hello named = *hello;
+    name_under_key(key, hello->worker, named.worker);
+    on_hello(core, peer, key, &named);
+}
+
+void core_revoke(struct core *core, const char *key, int64_t now_ms)
+{
+    core_set_now(core, now_ms);
+    uint32_t group = workers_group(&core->workers, key);
+    for (size_t i = 1; i <= core->kept.workers.count; i++) {
+        int64_t worker = (int64_t)i;
+        if (workers_group_of(&core->workers, worker) != group)
+            continue;
+        if (workers_peer(&core->workers, worker) != 0)
+            core_note(core, "refusal", "worker on %s: its key is not in the allow-list any more",
+                      core_host(core, worker));
+        leave(core, worker);
+    }
+}
+
 void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64_t now_ms)
 {
     assert(peer != 0);
     core_set_now(core, now_ms);
     if (msg->type == MSG_HELLO) {
-        on_hello(core, peer, &msg->hello_);
+        on_hello(core, peer, "", &msg->hello_);
         return;
     }
     int64_t worker = workers_at(&core->workers, peer);

@@ -48,17 +48,18 @@ const char *rows_keep(struct rows *rows, const char *text)
 bool rows_empty(const struct rows *rows)
 {
     return !rows->experiment_changed && !rows->counters_changed && !rows->search_changed &&
-           rows->workers.count == 0 && rows->candidates.count == 0 && rows->proposals.count == 0 &&
-           rows->trials.count == 0 && rows->attempts.count == 0 && rows->curves.count == 0 &&
-           rows->events.count == 0;
+           !rows->model_changed && rows->workers.count == 0 && rows->candidates.count == 0 &&
+           rows->proposals.count == 0 && rows->trials.count == 0 && rows->attempts.count == 0 &&
+           rows->curves.count == 0 && rows->events.count == 0;
 }
 
 void rows_clear(struct rows *rows)
 {
-    rows->experiment_changed = rows->counters_changed = rows->search_changed = false;
+    rows->experiment_changed = rows->counters_changed = rows->search_changed = rows->model_changed = false;
     rows->workers.count = rows->candidates.count = rows->proposals.count = rows->trials.count = 0;
     rows->attempts.count = rows->curves.count = rows->events.count = 0;
     buf_clear(&rows->search.state);
+    buf_clear(&rows->model.model);
     for (size_t i = 0; i < rows->text_count; i++)
         free(rows->texts[i]);
     rows->text_count = 0;
@@ -76,6 +77,7 @@ void rows_release(struct rows *rows)
     free(rows->events.items);
     free(rows->texts);
     buf_release(&rows->search.state);
+    buf_release(&rows->model.model);
     *rows = (struct rows){0};
 }
 

@@ -7,13 +7,13 @@
  *
  * Invariants
  * 1. Each row is whole: it is inserted, or replaces the row with the same key (first field, unless it says
- * otherwise). Within one list the rows are applied in order, the later one wins. Keys are never used again
- * and rows are never deleted.
- * 2. The lists are applied in the order in which they stand in `struct rows`; in that order no row refers to
- * one that does not exist yet, except trial.closed_by, which names an attempt of the same batch.
- * 3. Text is borrowed and never NULL ("" where there is none); what a reader of the store fills in belongs to
- * the rows (rows_keep) and lives until rows_release. A real is NaN where there is none (NULL in the
- * database).
+ *    otherwise). Within one list the rows are applied in order, the later one wins. Keys are never used
+ *    again and rows are never deleted.
+ * 2. The lists are applied in the order in which they stand in `struct rows`; in that order no row refers
+ *    to one that does not exist yet, except trial.closed_by, which names an attempt of the same batch.
+ * 3. Text is borrowed and never NULL ("" where there is none); what a reader of the store fills in belongs
+ *    to the rows (rows_keep) and lives until rows_release. A real is NaN where there is none (NULL in the
+ *    database).
  * 4. Times are Unix time in ms.
  */
 #ifndef COORDINATOR_ROWS_H
@@ -208,9 +208,16 @@ struct event_row {
     const char *text;
 };
 
+/* The large part of the state of the search, as search_save_model wrote it: written when policy_version
+ * changes. One row. Restored, where there is one. */
+struct search_model_row {
+    int64_t policy_version;
+    int64_t at_ms;
+    struct buf model; /* owned by the rows */
+};
+
 /* The state of the search, as search_save wrote it, with what search_status says; one row. Restored. And one
- * row of history for each policy_version, the later one wins (version, proposals, rewards, baseline, entropy,
- * at_ms). */
+ * row of history for each policy_version, the later one wins (all of it but the state). */
 struct search_row {
     int64_t proposals;
     int64_t rewards;
@@ -218,6 +225,7 @@ struct search_row {
     double baseline;
     double entropy;
     int64_t at_ms;
+    const char *policy; /* a JSON array, for each token the likeliest choice, its probability, and the entropy */
     struct buf state; /* owned by the rows */
 };
 
@@ -229,9 +237,11 @@ struct search_row {
     }
 
 struct rows {
-    bool experiment_changed; /* experiment, counters, search: written when changed; restored: present */
+    bool
+        experiment_changed; /* experiment, counters, search, model: written when changed; restored: present */
     bool counters_changed;
     bool search_changed;
+    bool model_changed;
     struct experiment_row experiment;
     struct counters_row counters;
     ROWS_LIST(worker_row) workers;
@@ -242,6 +252,7 @@ struct rows {
     ROWS_LIST(curve_row) curves;
     ROWS_LIST(event_row) events;
     struct search_row search;
+    struct search_model_row model;
 
     char **texts; /* kept by rows_keep */
     size_t text_count;

@@ -156,6 +156,15 @@ CREATE TABLE curve (
     PRIMARY KEY (trial, point)
 ) STRICT, WITHOUT ROWID;
 
+-- The state of the search is in two parts: what changes with every proposal and reward, and what the search has learnt,
+-- which is large and changes with its policy's version.
+CREATE TABLE search_model (
+    id             INTEGER PRIMARY KEY CHECK (id = 1),
+    policy_version INTEGER NOT NULL,
+    at_ms          INTEGER NOT NULL,
+    model          BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE search_state (
     id             INTEGER PRIMARY KEY CHECK (id = 1),
     proposals      INTEGER NOT NULL,
@@ -164,6 +173,7 @@ CREATE TABLE search_state (
     baseline       REAL,
     entropy        REAL,
     at_ms          INTEGER NOT NULL,
+    policy         TEXT NOT NULL, -- JSON: for each token the likeliest choice, its probability, and the entropy
     state          BLOB NOT NULL
 ) STRICT;
 
@@ -174,7 +184,8 @@ CREATE TABLE search_history (
     rewards        INTEGER NOT NULL,
     baseline       REAL,
     entropy        REAL,
-    at_ms          INTEGER NOT NULL
+    at_ms          INTEGER NOT NULL,
+    policy         TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE event (

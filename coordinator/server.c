@@ -1,22 +1,21 @@
 #include "coordinator/server.h"
 
+#include "common/hash.h"
 #include "common/log.h"
+#include "coordinator/allow.h"
 #include "proto/endpoint.h"
+#include "proto/link.h"
 
 #include <assert.h>
-#include <czmq.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    ROUTING_ID_BYTES = 5,     /* what ROUTER makes up for a peer that asks for nothing */
     MESSAGES_PER_TURN = 1000, /* received before the turn is committed */
     MESSAGES_QUEUED = 1000,   /* by the socket, for each peer and direction */
     LINGER_MS = 2000,         /* how long the last messages may take to leave */
@@ -24,11 +23,17 @@ enum {
     BAD_LOG_MS = 60 * 1000,
     PROGRESS_LOG_MS = 30 * 1000,
     SLEEP_MAX_MS = 60 * 1000,
+    ALLOW_CHECK_MS = 2000, /* how often the allow-list's folder is looked at */
+    ROOM_WAIT_MS = 250, /* before a commit is tried again on a full disk; doubled each time, up to the next */
+    ROOM_WAIT_MAX_MS = 5 * 1000,
+    ROOM_LOG_MS = 60 * 1000,
 };
 
 struct server {
-    zsock_t *router;
-    char *endpoint;
+    struct link *link;
+    struct key key;      /* wiped where there is none */
+    struct allow *allow; /* NULL: no keys */
+    int64_t allow_checked_ms;
     int signals;
     int64_t unix_offset_ms; /* Unix time less the monotonic clock, at the start */
     struct {
@@ -54,89 +59,60 @@ int64_t server_now_ms(const struct server *server)
 
 /* ---- start ---- */
 
-/* libzmq removes what stands at an ipc path before it binds there: without this, a second coordinator would
- * take the place of a living one without a word. */
-static bool somebody_listens_at(const char *path)
+int server_check(const struct server_settings *settings, struct problem *problem)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    bool listens = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    close(fd);
-    return listens;
-}
-
-static int bind_router(struct server *server, const char *endpoint, struct problem *problem)
-{
-    server->router = zsock_new(ZMQ_ROUTER);
-    if (!server->router)
-        return problem_set(problem, ERR_IO, "no socket: %s", zmq_strerror(errno));
-    zsock_set_router_mandatory(server->router, 1);
-    zsock_set_sndhwm(server->router, MESSAGES_QUEUED);
-    zsock_set_rcvhwm(server->router, MESSAGES_QUEUED);
-    zsock_set_maxmsgsize(server->router, MSG_MAX_BYTES);
-    zsock_set_linger(server->router, LINGER_MS);
-    zsock_set_backlog(server->router, 1024);
-    zsock_set_tcp_keepalive(server->router, 1);
-    zsock_set_heartbeat_ivl(server->router,
-                            15000); /* connections whose other end is gone without a word are closed */
-    zsock_set_heartbeat_timeout(server->router, 60000);
-    zsock_set_ipv6(server->router, strchr(endpoint, '[') != NULL);
-    if (strncmp(endpoint, "ipc://", 6) == 0 && somebody_listens_at(endpoint + 6))
-        return problem_set(problem, ERR_BUSY, "%s is in use: another coordinator listens there", endpoint);
-    if (zmq_bind(zsock_resolve(server->router), endpoint) == 0)
-        return 0;
-    if (errno == EADDRINUSE)
-        return problem_set(problem, ERR_BUSY,
-                           "%s is in use: another program listens there; name another port with --bind",
-                           endpoint);
-    return problem_set(problem, ERR_IO, "cannot listen at %s: %s", endpoint, zmq_strerror(errno));
-}
-
-static int take_signals(struct server *server, struct problem *problem)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before the socket's threads start, so that they inherit it */
-    zsys_handler_set(NULL);
-    server->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (server->signals < 0)
-        return problem_set(problem, ERR_IO, "signalfd: %s", strerror(errno));
-    return 0;
-}
-
-int server_check(const char *endpoint, bool insecure, struct problem *problem)
-{
+    const char *endpoint = settings->endpoint;
     int err = endpoint_check(endpoint, problem);
-    if (err || insecure || endpoint_is_local(endpoint))
+    if (err || settings->keys_dir || settings->insecure || endpoint_is_local(endpoint))
         return err;
     return problem_set(
         problem, ERR_INPUT,
-        "%s can be reached from other machines, and anyone there could send results: bind to "
-        "tcp://127.0.0.1:PORT or ipc://PATH, or say --insecure where you trust the whole network",
+        "%s can be reached from other machines, and anyone there could send results: give --keys DIR (made "
+        "by 'actsearch keygen DIR'), bind to tcp://127.0.0.1:PORT or ipc://PATH, or say --insecure where you "
+        "trust the whole network",
         endpoint);
 }
 
-int server_new(const char *endpoint, bool insecure, struct server **ret_server, struct problem *problem)
+static int read_keys(struct server *server, const char *dir, struct problem *problem)
 {
-    int err = server_check(endpoint, insecure, problem);
+    char *path = xasprintf("%s/" KEYS_SERVER_FILE, dir);
+    int err = key_read(path, KEY_SERVER, &server->key, problem);
+    if (!err)
+        err = allow_new(dir, &server->allow, problem);
+    if (err == ERR_NOT_FOUND) {
+        size_t used = strlen(problem->text);
+        snprintf(problem->text + used, sizeof problem->text - used, "; 'actsearch keygen %.200s' makes keys",
+                 dir);
+    }
+    free(path);
+    return err;
+}
+
+static int open_link(struct server *server, const struct server_settings *settings, struct problem *problem)
+{
+    struct link_settings link = {.endpoint = settings->endpoint,
+                                 .key = settings->keys_dir ? &server->key : NULL,
+                                 .queued = MESSAGES_QUEUED,
+                                 .linger_ms = LINGER_MS};
+    int err = settings->keys_dir ? read_keys(server, settings->keys_dir, problem) : 0;
+    if (!err)
+        err = link_take_signals(&server->signals, problem);
+    return err ? err : link_bind(&link, &server->link, problem);
+}
+
+int server_new(const struct server_settings *settings, struct server **ret_server, struct problem *problem)
+{
+    int err = server_check(settings, problem);
     if (err)
         return err;
     struct server *server = xcalloc(1, sizeof *server);
     server->signals = -1;
     server->unix_offset_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
-    err = take_signals(server, problem);
-    if (!err)
-        err = bind_router(server, endpoint, problem);
+    err = open_link(server, settings, problem);
     if (err) {
         server_destroy(&server);
         return err;
     }
-    server->endpoint = zsock_last_endpoint(server->router);
     server->progress_logged_ms = server_now_ms(server);
     *ret_server = server;
     return 0;
@@ -146,32 +122,33 @@ void server_destroy(struct server **server)
 {
     if (!*server)
         return;
-    zsock_destroy(&(*server)->router);
+    link_destroy(&(*server)->link);
+    key_wipe(&(*server)->key);
+    allow_destroy(&(*server)->allow);
     if ((*server)->signals >= 0)
         close((*server)->signals);
     buf_release(&(*server)->bytes);
-    free((*server)->endpoint);
     free(*server);
     *server = NULL;
 }
 
 const char *server_endpoint(const struct server *server)
 {
-    return server->endpoint;
+    return link_endpoint(server->link);
 }
 
 /* ---- in ---- */
 
-static void count_bad(struct server *server, uint64_t peer, const char *why)
+/* `who` is what the sender is counted and logged by: its key where it has one. */
+static void count_bad(struct server *server, const char *who, const char *why)
 {
     int64_t now_ms = server_now_ms(server);
-    size_t group = peer % BAD_GROUPS;
+    size_t group = hash64(who, strlen(who)) % BAD_GROUPS;
     server->bad[group].count++;
     if (server->bad[group].logged_ms != 0 && now_ms - server->bad[group].logged_ms < BAD_LOG_MS)
         return;
     server->bad[group].logged_ms = now_ms;
-    log_warning("bad message from peer %" PRIx64 ": %s (%" PRId64 " so far)", peer, why,
-                server->bad[group].count);
+    log_warning("%s: %s (%" PRId64 " so far)", who, why, server->bad[group].count);
 }
 
 static bool from_worker(enum msg_type type)
@@ -189,73 +166,117 @@ static bool from_worker(enum msg_type type)
     return directions[type] != 'C';
 }
 
-/* The peer whose routing id this is; 0 where it is not one that the socket made up. */
-static uint64_t peer_of(zmq_msg_t *id)
+/* Who sent it may send it: without keys anyone, else whoever holds a key of the list and does not flood us.
+ * One whose key was taken off the list loses the connection. */
+static bool may_speak(struct server *server, const struct link_message *message)
 {
-    const uint8_t *bytes = zmq_msg_data(id);
-    uint64_t peer = 0;
-    if (zmq_msg_size(id) != ROUTING_ID_BYTES || bytes[0] != 0)
-        return 0;
-    for (int i = 1; i < ROUTING_ID_BYTES; i++)
-        peer = peer << 8 | bytes[i];
-    return peer | UINT64_C(1) << 32; /* never 0 */
+    if (!server->allow)
+        return true;
+    struct allowed *allowed = allow_find(server->allow, message->key ? message->key : "");
+    char who[128];
+    if (!allowed) {
+        link_cut(server->link);
+        return false;
+    }
+    if (allow_spend(allowed, server_now_ms(server)))
+        return true;
+    snprintf(who, sizeof who, "key '%s'", allowed->name);
+    count_bad(server, who, "more messages than a key may send, dropped");
+    return false;
 }
 
-static void id_of(uint64_t peer, uint8_t ret_id[ROUTING_ID_BYTES])
+static void receive_bad(struct server *server, const struct link_message *message, const char *why)
 {
-    ret_id[0] = 0;
-    for (int i = ROUTING_ID_BYTES - 1; i > 0; i--, peer >>= 8)
-        ret_id[i] = (uint8_t)peer;
+    const struct allowed *allowed = server->allow ? allow_find(server->allow, message->key) : NULL;
+    char who[128];
+    if (allowed)
+        snprintf(who, sizeof who, "bad message from key '%s'", allowed->name);
+    else
+        snprintf(who, sizeof who, "bad message from peer %" PRIx64, message->peer);
+    count_bad(server, who, why);
 }
 
 /* Gives one message to the core. False where none is there. */
 static bool receive_one(struct server *server, struct core *core)
 {
-    void *socket = zsock_resolve(server->router);
-    zmq_msg_t id, body, surplus;
-    zmq_msg_init(&id);
-    if (zmq_msg_recv(&id, socket, ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&id);
+    struct link_message message;
+    enum link_receipt receipt = link_receive(server->link, &message);
+    if (receipt == LINK_NOTHING)
         return false;
-    }
-    uint64_t peer = peer_of(&id);
-    zmq_msg_init(&body);
-    int frames = 1;
-    if (zmq_msg_more(&id) && zmq_msg_recv(&body, socket, ZMQ_DONTWAIT) >= 0)
-        frames++;
-    for (bool more = frames == 2 && zmq_msg_more(&body); more; frames++) {
-        zmq_msg_init(&surplus);
-        more = zmq_msg_recv(&surplus, socket, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&surplus);
-        zmq_msg_close(&surplus);
-    }
     struct problem problem = {0};
-    if (peer == 0)
-        count_bad(server, 0, "a routing id that the socket did not give");
-    else if (frames != 2)
-        count_bad(server, peer, "expected one frame");
-    else if (msg_decode(zmq_msg_data(&body), zmq_msg_size(&body), &server->message, &problem) != 0)
-        count_bad(server, peer, problem.text);
+    if (!may_speak(server, &message))
+        return true;
+    if (receipt == LINK_BAD)
+        receive_bad(server, &message, message.data);
+    else if (msg_decode(message.data, message.size, &server->message, &problem) != 0)
+        receive_bad(server, &message, problem.text);
     else if (!from_worker(server->message.type))
-        count_bad(server, peer, "a message that only a coordinator sends");
+        receive_bad(server, &message, "a message that only a coordinator sends");
+    else if (server->allow && server->message.type == MSG_HELLO)
+        core_hello(core, message.peer, message.key, &server->message.hello_, server_now_ms(server));
     else
-        core_receive(core, peer, &server->message, server_now_ms(server));
-    zmq_msg_close(&id);
-    zmq_msg_close(&body);
+        core_receive(core, message.peer, &server->message, server_now_ms(server));
     return true;
+}
+
+/* ---- keys ---- */
+
+/* For both kinds of call back. */
+struct keys_context {
+    struct server *server;
+    struct core *core;
+    bool first; /* of the list: it is not worth a line for each key */
+};
+
+static bool may_enter(void *context, const char *key, const char *address)
+{
+    struct server *server = ((struct keys_context *)context)->server;
+    if (allow_find(server->allow, key))
+        return true;
+    char who[256], *why = xasprintf("refused: its key %s is not in the allow-list", key);
+    snprintf(who, sizeof who, "connection from %.200s", address);
+    count_bad(server, who, why);
+    free(why);
+    return false;
+}
+
+static void take_news(void *context, enum allow_news news, const char *key, const char *name)
+{
+    struct keys_context *keys = context;
+    if (news == ALLOW_BAD) {
+        log_warning("%s", name);
+        return;
+    }
+    log_line(keys->first ? LEVEL_DEBUG : LEVEL_INFO, "key '%s' (%.8s…) %s", name, key,
+             news == ALLOW_ADDED ? "is allowed" : "is not allowed any more");
+    if (news == ALLOW_REMOVED)
+        core_revoke(keys->core, key, server_now_ms(keys->server));
+}
+
+/* The list first, so that nobody is let in, or heard, by an old one for longer than ALLOW_CHECK_MS. */
+static void tend_keys(struct server *server, struct core *core)
+{
+    if (!server->allow)
+        return;
+    struct keys_context context = {server, core, server->allow_checked_ms == 0};
+    int64_t now_ms = server_now_ms(server);
+    if (now_ms - server->allow_checked_ms >= ALLOW_CHECK_MS) {
+        server->allow_checked_ms = now_ms;
+        allow_refresh(server->allow, take_news, &context);
+        if (context.first)
+            log_info("%zu keys are allowed", allow_count(server->allow));
+    }
+    link_answer_door(server->link, may_enter, &context);
 }
 
 /* ---- out ---- */
 
 static bool send_one(struct server *server, const struct core *core, const struct core_send *item)
 {
-    void *socket = zsock_resolve(server->router);
-    uint8_t id[ROUTING_ID_BYTES];
-    id_of(item->peer, id);
     core_message(core, item, &server->message);
     buf_clear(&server->bytes);
     msg_encode(&server->message, &server->bytes);
-    return zmq_send(socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-           zmq_send(socket, server->bytes.data, server->bytes.size, ZMQ_DONTWAIT) >= 0;
+    return link_send(server->link, item->peer, server->bytes.data, server->bytes.size);
 }
 
 static void log_events(const struct rows *rows)
@@ -288,18 +309,55 @@ static void log_progress(struct server *server, const struct core *core, bool no
              counters->ready, counters->workers);
 }
 
+/* ---- a full disk ---- */
+
+/* ERR_STOPPED after a signal. */
+static int wait_for_room(struct server *server, int wait_ms, struct problem *problem)
+{
+    struct pollfd signals = {.fd = server->signals, .events = POLLIN};
+    int signal = poll(&signals, 1, wait_ms) > 0 ? link_signal(server->signals) : 0;
+    return signal == 0 ? 0
+                       : problem_set(problem, ERR_STOPPED, "stopped by signal %d while the disk was full", signal);
+}
+
+/* Commits, however long that takes. What comes in meanwhile waits in the socket. */
+static int commit_when_there_is_room(struct server *server, struct core *core, const struct rows *rows,
+                                     server_commit *commit, void *context, struct problem *problem)
+{
+    int64_t since_ms = server_now_ms(server), said_ms = 0;
+    int wait_ms = ROOM_WAIT_MS, err;
+    while ((err = commit(context, rows, problem)) == ERR_FULL) {
+        int64_t now_ms = server_now_ms(server);
+        if (said_ms == 0 || now_ms - said_ms >= ROOM_LOG_MS) {
+            said_ms = now_ms;
+            log_error("%s. The search pauses, nothing is lost; it goes on when there is room", problem->text);
+        }
+        err = wait_for_room(server, wait_ms, problem);
+        if (err)
+            return err;
+        wait_ms = 2 * wait_ms < ROOM_WAIT_MAX_MS ? 2 * wait_ms : ROOM_WAIT_MAX_MS;
+    }
+    if (!err && said_ms != 0) {
+        core_stood_still(core, server_now_ms(server));
+        log_info("there is room on the disk again; going on after %.0f s",
+                 (double)(server_now_ms(server) - since_ms) / 1000);
+    }
+    return err;
+}
+
 /* ---- the turn ---- */
 
 static int turn(struct server *server, struct core *core, server_commit *commit, void *context,
                 struct problem *problem)
 {
+    tend_keys(server, core);
     for (int i = 0; i < MESSAGES_PER_TURN && receive_one(server, core); i++)
         continue;
     core_advance(core, server_now_ms(server));
     const struct rows *rows = core_rows(core);
     bool changed = !rows_empty(rows);
     if (changed) {
-        int err = commit(context, rows, problem);
+        int err = commit_when_there_is_room(server, core, rows, commit, context, problem);
         if (err)
             return err;
         log_events(rows);
@@ -318,17 +376,11 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
 static int sleep_until_needed(struct server *server, const struct core *core, struct problem *problem)
 {
     int64_t sleep_ms = core_next_ms(core) - server_now_ms(server);
-    sleep_ms = sleep_ms < 0 ? 0 : sleep_ms > SLEEP_MAX_MS ? SLEEP_MAX_MS : sleep_ms;
-    zmq_pollitem_t items[] = {
-        {.socket = zsock_resolve(server->router), .events = ZMQ_POLLIN},
-        {.fd = server->signals, .events = ZMQ_POLLIN},
-    };
-    if (zmq_poll(items, 2, (long)sleep_ms) < 0 && errno != EINTR)
-        return problem_set(problem, ERR_IO, "waiting for messages: %s", zmq_strerror(errno));
-    struct signalfd_siginfo signal;
-    if (read(server->signals, &signal, sizeof signal) == (ssize_t)sizeof signal)
-        return problem_set(problem, ERR_STOPPED, "stopped by signal %u", signal.ssi_signo);
-    return 0;
+    int64_t longest_ms = server->allow ? ALLOW_CHECK_MS : SLEEP_MAX_MS;
+    sleep_ms = sleep_ms < 0 ? 0 : sleep_ms > longest_ms ? longest_ms : sleep_ms;
+    int err = link_wait(server->link, &server->signals, 1, sleep_ms, problem);
+    int signal = err ? 0 : link_signal(server->signals);
+    return signal != 0 ? problem_set(problem, ERR_STOPPED, "stopped by signal %d", signal) : err;
 }
 
 int server_run(struct server *server, struct core *core, server_commit *commit, void *context,

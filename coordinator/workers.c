@@ -59,6 +59,8 @@ void workers_release(struct workers *workers)
     free(workers->items);
     free(workers->line);
     free(workers->changed);
+    free(workers->group_connected);
+    map_release(&workers->by_key);
     map_release(&workers->by_peer);
     map_release(&workers->by_name);
     *workers = (struct workers){0};
@@ -116,14 +118,46 @@ void workers_disconnect(struct workers *workers, int64_t worker)
     workers->wanting -= item->wanting;
     item->wanting = 0; /* its place in the line falls away when its turn comes */
     row_of(workers, worker)->connected = false;
+    if (item->group != 0)
+        workers->group_connected[item->group]--;
     workers->connected--;
     touch_row(workers, worker);
 }
 
-int64_t workers_hello(struct workers *workers, uint64_t peer, const struct msg_hello *hello, int64_t now_ms)
+uint32_t workers_group(struct workers *workers, const char *key)
+{
+    uint32_t group = map_get(&workers->by_key, name_key(key));
+    if (group == 0) {
+        group = ++workers->group_count;
+        workers->group_connected =
+            xrealloc(workers->group_connected, (size_t)group + 1, sizeof *workers->group_connected);
+        workers->group_connected[group] = 0;
+        map_set(&workers->by_key, name_key(key), group);
+    }
+    return group;
+}
+
+uint32_t workers_group_of(const struct workers *workers, int64_t worker)
+{
+    row_of(workers, worker);
+    return workers->items[worker].group;
+}
+
+int64_t workers_group_connected(const struct workers *workers, uint32_t group)
+{
+    return group != 0 ? workers->group_connected[group] : 0;
+}
+
+int64_t workers_find(const struct workers *workers, const char *name)
+{
+    return map_get(&workers->by_name, name_key(name));
+}
+
+int64_t workers_hello(struct workers *workers, uint64_t peer, uint32_t group, const struct msg_hello *hello,
+                      int64_t now_ms)
 {
     assert(peer != 0);
-    int64_t worker = map_get(&workers->by_name, name_key(hello->worker));
+    int64_t worker = workers_find(workers, hello->worker);
     if (worker == 0) {
         struct rows *kept = workers->kept;
         make_room(workers);
@@ -149,6 +183,9 @@ int64_t workers_hello(struct workers *workers, uint64_t peer, const struct msg_h
             workers_disconnect(workers, other);
         workers_disconnect(workers, worker);
         item->peer = peer;
+        item->group = group;
+        if (group != 0)
+            workers->group_connected[group]++;
         item->heard_ms = now_ms;
         map_set(&workers->by_peer, peer, (uint32_t)worker);
         hearing_append(workers, (uint32_t)worker);
@@ -174,6 +211,12 @@ void workers_heard(struct workers *workers, int64_t worker, int64_t now_ms)
         hearing_remove(workers, (uint32_t)worker);
         hearing_append(workers, (uint32_t)worker);
     }
+}
+
+void workers_excuse(struct workers *workers, int64_t for_ms)
+{
+    for (uint32_t at = workers->head; at != 0; at = workers->items[at].after)
+        workers->items[at].heard_ms += for_ms;
 }
 
 int64_t workers_most_silent(const struct workers *workers, int64_t *ret_heard_ms)

@@ -8,7 +8,9 @@
  * 2. Connected workers stand in a list in the order in which they were last heard, so that only the head can
  *    have been silent for too long.
  * 3. A worker waits in the line at most once, and only while it is connected and wants trials.
- * 4. A worker on which one trial after the other fails rests between them, for longer each time: a broken
+ * 4. A group is a key that workers have proved to hold; a worker without one is of group 0, in which nobody
+ * is counted. A worker is of one group for as long as the coordinator runs.
+ * 5. A worker on which one trial after the other fails rests between them, for longer each time: a broken
  *    host must not use up the attempts of a whole search.
  */
 #ifndef COORDINATOR_WORKERS_H
@@ -25,6 +27,7 @@ struct worker {
     uint32_t before, after; /* neighbours in the order of hearing; 0: none */
     int64_t failures;       /* since its last result */
     int64_t rests_until_ms; /* it gets no work before */
+    uint32_t group;
     bool in_line;
     bool changed; /* its row is to be written */
 };
@@ -35,6 +38,9 @@ struct workers {
     size_t capacity;
     struct map by_peer;
     struct map by_name;
+    struct map by_key;        /* its hash → group */
+    int64_t *group_connected; /* by group: workers that are connected */
+    uint32_t group_count;
     uint32_t head, tail; /* heard longest ago, heard last */
     int64_t connected;
     int64_t wanting; /* the sum over all */
@@ -48,14 +54,23 @@ struct workers {
 void workers_start(struct workers *workers, struct rows *kept);
 void workers_release(struct workers *workers);
 
+/* The group of a key, made where it is new. */
+uint32_t workers_group(struct workers *workers, const char *key);
+uint32_t workers_group_of(const struct workers *workers, int64_t worker);
+int64_t workers_group_connected(const struct workers *workers, uint32_t group);
+/* The worker of that name; 0 where none is known. */
+int64_t workers_find(const struct workers *workers, const char *name);
 /* The worker of a HELLO, made known where it is new, connected through this peer from now on. */
-int64_t workers_hello(struct workers *workers, uint64_t peer, const struct msg_hello *hello, int64_t now_ms);
+int64_t workers_hello(struct workers *workers, uint64_t peer, uint32_t group, const struct msg_hello *hello,
+                      int64_t now_ms);
 /* 0 where no worker is connected through it. */
 int64_t workers_at(const struct workers *workers, uint64_t peer);
 uint64_t workers_peer(const struct workers *workers, int64_t worker);
 const struct worker_row *workers_row(const struct workers *workers, int64_t worker);
 void workers_heard(struct workers *workers, int64_t worker, int64_t now_ms);
 void workers_disconnect(struct workers *workers, int64_t worker);
+/* Nobody could be heard for so long: it counts as no silence. */
+void workers_excuse(struct workers *workers, int64_t for_ms);
 /* The connected worker that was heard longest ago, 0 where there is none; when that was in *ret_heard_ms. */
 int64_t workers_most_silent(const struct workers *workers, int64_t *ret_heard_ms);
 

@@ -45,6 +45,7 @@ struct agent *agent_new(const struct msg_hello *hello, struct rng rng, int64_t n
     agent->heartbeat_ms = AGENT_QUIET_MS;
     again_now(&agent->say_hello, now_ms);
     again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
+    agent->refused.at_ms = INT64_MAX;
     agent->slots = xcalloc((size_t)hello->slots, sizeof *agent->slots);
     return agent;
 }
@@ -238,6 +239,7 @@ void agent_receive(struct agent *agent, const struct msg *msg, int64_t now_ms)
     agent->heard_ms = agent->now_ms;
     again_now(&agent->reconnect, agent->now_ms);
     again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
+    agent->refused = (struct again){.at_ms = INT64_MAX};
     switch (msg->type) {
     case MSG_WELCOME:
         on_welcome(agent, &msg->welcome_);
@@ -264,6 +266,13 @@ void agent_receive(struct agent *agent, const struct msg *msg, int64_t now_ms)
     default: /* what only a worker says */
         break;
     }
+}
+
+void agent_refused(struct agent *agent, int64_t now_ms)
+{
+    agent_set_now(agent, now_ms);
+    if (agent->refused.at_ms == INT64_MAX)
+        again_later(agent, &agent->refused, AGENT_REFUSED_MS, DEAF_MAX_MS);
 }
 
 /* ---- trainers and data ---- */

@@ -37,8 +37,9 @@ enum {
     AGENT_HELLO_MAX_MS = 8000,
     AGENT_QUIET_MS =
         2000, /* at least; three heartbeats: silence after which it asks whether anyone is there */
-    AGENT_DEAF_MS = 20000,  /* silence after which the socket itself is doubted */
-    AGENT_REPORT_MS = 1000, /* until the first repetition of a report; twice as long each time */
+    AGENT_DEAF_MS = 20000,   /* silence after which the socket itself is doubted */
+    AGENT_REFUSED_MS = 1000, /* until the next try with a socket that was refused; twice as long each time */
+    AGENT_REPORT_MS = 1000,  /* until the first repetition of a report; twice as long each time */
     AGENT_REPORT_MAX_MS = 30000,
     AGENT_LEAVE_MS = 3000, /* how long handing back may take */
 };
@@ -62,6 +63,9 @@ void agent_ended(struct agent *agent, int slot, const struct msg *outcome, int64
 /* The answer to AGENT_DATA: the content hash of the data set, or NULL and why it cannot be had (the worker
  * leaves then). */
 void agent_data(struct agent *agent, const char *name, const char *hash, const char *reason, int64_t now_ms);
+/* The coordinator does not let this socket in. It will not ask again by itself: a new one is due after a
+ * while. */
+void agent_refused(struct agent *agent, int64_t now_ms);
 /* The worker is to leave: hands back what it holds, waits for the answers, at most AGENT_LEAVE_MS; at once
  * the second time. */
 void agent_stop(struct agent *agent, int64_t now_ms);

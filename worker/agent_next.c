@@ -134,7 +134,8 @@ bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_ac
     *ret_action = (struct agent_action){.type = AGENT_SEND};
     if (agent->end != AGENT_STAYS)
         return next_message(agent, ret_message);
-    if (agent->now_ms >= agent->reconnect.at_ms) {
+    if (agent->now_ms >= agent->reconnect.at_ms || agent->now_ms >= agent->refused.at_ms) {
+        agent->refused.at_ms = INT64_MAX; /* how long it waited is kept */
         again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
         agent_greet_again(agent);
         ret_action->type = AGENT_RECONNECT;
@@ -160,6 +161,7 @@ int64_t agent_next_ms(const struct agent *agent)
     if (agent->end != AGENT_STAYS)
         return at_ms;
     sooner(&at_ms, agent->reconnect.at_ms);
+    sooner(&at_ms, agent->refused.at_ms);
     if (agent->leaving)
         sooner(&at_ms, agent->leave_by_ms);
     if (agent->link == LINK_CONNECTING) {

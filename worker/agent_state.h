@@ -55,6 +55,7 @@ struct agent {
     struct again say_hello;
     int64_t heard_ms;
     struct again reconnect;
+    struct again refused; /* at_ms is INT64_MAX while nobody refused */
     int64_t heartbeat_ms;
     int64_t request_at_ms;
 

@@ -5,18 +5,18 @@
 #include "common/numerics.h"
 #include "common/simd.h"
 #include "proto/endpoint.h"
+#include "proto/link.h"
 #include "worker/agent.h"
 #include "worker/host.h"
 #include "worker/nn/data.h"
 #include "worker/slot.h"
 
-#include <czmq.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +28,7 @@ enum {
     SLEEP_MAX_MS = 60 * 1000,
     STALL_MS = 15 * 60 * 1000, /* one step of the largest networks takes a minute, an evaluation some */
     BAD_LOG_MS = 60 * 1000,
+    REFUSED_LOG_MS = 60 * 1000,
 };
 
 /* A slot, and what is told about it. */
@@ -41,7 +42,8 @@ struct place {
 struct daemon {
     const struct daemon_settings *settings;
     char *cache_dir;
-    zsock_t *dealer;
+    struct key key; /* where there is one */
+    struct link *link;
     int signals;
     struct agent *agent;
     struct slot_setup setup;
@@ -50,6 +52,7 @@ struct daemon {
     struct buf bytes;
     int64_t bad, bad_logged_ms;
     bool greeting_logged, silence_logged;
+    int64_t refused_logged_ms; /* 0: not since the link was open */
 };
 
 static int64_t now_ms(void)
@@ -78,48 +81,24 @@ int daemon_check(const struct daemon_settings *settings, struct problem *problem
         return problem_set(problem, ERR_INPUT,
                            "%s: expected the port at which the coordinator listens, not '%s'", endpoint,
                            port);
-    if (settings->insecure || endpoint_is_local(endpoint))
+    if (settings->key_file || settings->insecure || endpoint_is_local(endpoint))
         return 0;
     return problem_set(
         problem, ERR_INPUT,
-        "%s is on another machine, and nothing on the way is encrypted or proves who is there: say "
-        "--insecure where you trust the whole network",
+        "%s is on another machine, and nothing on the way is encrypted or proves who is there: give --key "
+        "FILE, a key that the coordinator knows, or say --insecure where you trust the whole network",
         endpoint);
 }
 
-static int connect_dealer(struct daemon *daemon, struct problem *problem)
+static int open_link(struct daemon *daemon, struct problem *problem)
 {
-    daemon->dealer = zsock_new(ZMQ_DEALER);
-    if (!daemon->dealer)
-        return problem_set(problem, ERR_IO, "no socket: %s", zmq_strerror(errno));
-    zsock_set_sndhwm(daemon->dealer, MESSAGES_QUEUED);
-    zsock_set_rcvhwm(daemon->dealer, MESSAGES_QUEUED);
-    zsock_set_maxmsgsize(daemon->dealer, MSG_MAX_BYTES);
-    zsock_set_linger(daemon->dealer, LINGER_MS);
-    zsock_set_reconnect_ivl(daemon->dealer, 100); /* and up to twice that, by chance */
-    zsock_set_reconnect_ivl_max(daemon->dealer, 5000);
-    zsock_set_tcp_keepalive(daemon->dealer, 1);
-    zsock_set_heartbeat_ivl(daemon->dealer, 15000);
-    zsock_set_heartbeat_timeout(daemon->dealer, 60000);
-    zsock_set_ipv6(daemon->dealer, strchr(daemon->settings->endpoint, '[') != NULL);
-    if (zmq_connect(zsock_resolve(daemon->dealer), daemon->settings->endpoint) == 0)
-        return 0;
-    return problem_set(problem, ERR_IO, "cannot connect to %s: %s", daemon->settings->endpoint,
-                       zmq_strerror(errno));
-}
-
-static int take_signals(struct daemon *daemon, struct problem *problem)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before the socket's threads start, so that they inherit it */
-    zsys_handler_set(NULL);
-    daemon->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (daemon->signals < 0)
-        return problem_set(problem, ERR_IO, "signalfd: %s", strerror(errno));
-    return 0;
+    const char *file = daemon->settings->key_file;
+    int err = file ? key_read(file, KEY_WORKER, &daemon->key, problem) : 0;
+    struct link_settings link = {.endpoint = daemon->settings->endpoint,
+                                 .key = file ? &daemon->key : NULL,
+                                 .queued = MESSAGES_QUEUED,
+                                 .linger_ms = LINGER_MS};
+    return err ? err : link_connect(&link, &daemon->link, problem);
 }
 
 static struct msg_hello hello_of(const struct daemon_settings *settings)
@@ -165,9 +144,9 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     if (!err)
         err = host_allow_descriptors(3 * settings->slots + 64, problem);
     if (!err)
-        err = take_signals(daemon, problem);
+        err = link_take_signals(&daemon->signals, problem);
     if (!err)
-        err = connect_dealer(daemon, problem);
+        err = open_link(daemon, problem);
     if (err) {
         daemon_destroy(&daemon);
         return err;
@@ -182,7 +161,8 @@ void daemon_destroy(struct daemon **daemon)
 {
     if (!*daemon)
         return;
-    zsock_destroy(&(*daemon)->dealer);
+    link_destroy(&(*daemon)->link);
+    key_wipe(&(*daemon)->key);
     if ((*daemon)->signals >= 0)
         close((*daemon)->signals);
     if ((*daemon)->setup.epoll >= 0)
@@ -220,29 +200,19 @@ static void log_received(struct daemon *daemon, const struct msg *msg)
 /* Gives one message to the agent. False where none is there. */
 static bool receive_one(struct daemon *daemon)
 {
-    void *socket = zsock_resolve(daemon->dealer);
-    zmq_msg_t frame, surplus;
-    zmq_msg_init(&frame);
-    if (zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&frame);
+    struct link_message message;
+    enum link_receipt receipt = link_receive(daemon->link, &message);
+    if (receipt == LINK_NOTHING)
         return false;
-    }
-    bool single = !zmq_msg_more(&frame);
-    for (bool more = !single; more;) {
-        zmq_msg_init(&surplus);
-        more = zmq_msg_recv(&surplus, socket, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&surplus);
-        zmq_msg_close(&surplus);
-    }
     struct problem problem = {0};
-    if (!single) {
-        count_bad(daemon, "expected one frame");
-    } else if (msg_decode(zmq_msg_data(&frame), zmq_msg_size(&frame), &daemon->message, &problem) != 0) {
+    if (receipt == LINK_BAD) {
+        count_bad(daemon, message.data);
+    } else if (msg_decode(message.data, message.size, &daemon->message, &problem) != 0) {
         count_bad(daemon, problem.text);
     } else {
         log_received(daemon, &daemon->message);
         agent_receive(daemon->agent, &daemon->message, now_ms());
     }
-    zmq_msg_close(&frame);
     return true;
 }
 
@@ -250,8 +220,46 @@ static void send_message(struct daemon *daemon, const struct msg *msg)
 {
     buf_clear(&daemon->bytes);
     msg_encode(msg, &daemon->bytes);
-    if (zmq_send(zsock_resolve(daemon->dealer), daemon->bytes.data, daemon->bytes.size, ZMQ_DONTWAIT) < 0)
-        log_debug("%s not sent: %s", msg_type_name(msg->type), zmq_strerror(errno));
+    if (!link_send(daemon->link, 0, daemon->bytes.data, daemon->bytes.size))
+        log_debug("%s not sent: the link takes no more", msg_type_name(msg->type));
+}
+
+/* ---- the link ---- */
+
+/* Why the coordinator does not take us, once a minute: a worker may wait for days for a key to be allowed. */
+static void log_refused(struct daemon *daemon, enum link_news news)
+{
+    const char *why =
+        news == LINK_REFUSED          ? "not accepted: is the key in the coordinator's allow-list?"
+        : !daemon->settings->key_file ? "it hung up: does it ask for a key (--key FILE)?"
+        : news == LINK_MISMATCH
+            ? "it uses no keys: was it started with --keys?"
+            : "it hung up: is it the coordinator of the key file, and was it started with --keys?";
+    if (daemon->refused_logged_ms != 0 && now_ms() - daemon->refused_logged_ms < REFUSED_LOG_MS)
+        return;
+    daemon->refused_logged_ms = now_ms();
+    log_warning("%s: %s Trying again", daemon->settings->endpoint, why);
+}
+
+static void read_news(struct daemon *daemon)
+{
+    enum link_news news = link_news(daemon->link);
+    if (news == LINK_OPEN)
+        daemon->refused_logged_ms = 0;
+    if (news == LINK_NO_NEWS || news == LINK_OPEN)
+        return;
+    log_refused(daemon, news);
+    if (news != LINK_BROKEN)
+        agent_refused(daemon->agent, now_ms());
+}
+
+static int reconnect(struct daemon *daemon, struct problem *problem)
+{
+    if (!daemon->silence_logged && daemon->refused_logged_ms == 0)
+        log_warning("nothing heard from %s for a while: trying again with new connections",
+                    daemon->settings->endpoint);
+    daemon->silence_logged = true;
+    return link_renew(daemon->link, problem);
 }
 
 /* ---- trainers ---- */
@@ -335,17 +343,6 @@ static void open_data(struct daemon *daemon, const char *name)
     free(own);
 }
 
-static int reconnect(struct daemon *daemon, struct problem *problem)
-{
-    if (!daemon->silence_logged)
-        log_warning("nothing heard from %s for a while: trying again with new connections",
-                    daemon->settings->endpoint);
-    daemon->silence_logged = true;
-    zsock_set_linger(daemon->dealer, 0); /* what waits in it will be said again */
-    zsock_destroy(&daemon->dealer);
-    return connect_dealer(daemon, problem);
-}
-
 static int act(struct daemon *daemon, struct problem *problem)
 {
     struct agent_action action;
@@ -381,19 +378,13 @@ static int sleep_until_needed(struct daemon *daemon, struct problem *problem)
     }
     int64_t sleep_ms = until_ms - now_ms();
     sleep_ms = sleep_ms < 0 ? 0 : sleep_ms > SLEEP_MAX_MS ? SLEEP_MAX_MS : sleep_ms;
-    zmq_pollitem_t items[] = {
-        {.socket = zsock_resolve(daemon->dealer), .events = ZMQ_POLLIN},
-        {.fd = daemon->signals, .events = ZMQ_POLLIN},
-        {.fd = daemon->setup.epoll, .events = ZMQ_POLLIN},
-    };
-    if (zmq_poll(items, 3, (long)sleep_ms) < 0 && errno != EINTR)
-        return problem_set(problem, ERR_IO, "waiting for messages: %s", zmq_strerror(errno));
-    struct signalfd_siginfo signal;
-    while (read(daemon->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
-        log_info("signal %u: handing back %d trials", signal.ssi_signo, agent_busy(daemon->agent));
+    const int fds[] = {daemon->signals, daemon->setup.epoll};
+    int err = link_wait(daemon->link, fds, 2, sleep_ms, problem);
+    for (int signal; !err && (signal = link_signal(daemon->signals)) != 0;) {
+        log_info("signal %d: handing back %d trials", signal, agent_busy(daemon->agent));
         agent_stop(daemon->agent, now_ms());
     }
-    return 0;
+    return err;
 }
 
 /* The way out after an error of the socket: no trainer is left behind. */
@@ -409,6 +400,7 @@ int daemon_run(struct daemon *daemon, struct problem *problem)
     while (!err) {
         for (int i = 0; i < MESSAGES_PER_TURN && receive_one(daemon); i++)
             continue;
+        read_news(daemon);
         read_trainers(daemon);
         err = act(daemon, problem);
         if (!err && agent_left(daemon->agent) != AGENT_STAYS && agent_busy(daemon->agent) == 0)

@@ -1,13 +1,14 @@
-/* daemon: the shell around the agent: a DEALER socket, the clock, signals, the data set, and the trainers.
+/* daemon: the shell around the agent: the link (proto/link.h), the clock, signals, the data set, and the
+ * trainers.
  *
  * Invariants
  * 1. Sending never blocks: a message that the socket does not take is lost, and the agent says it again.
  * 2. What comes in is bounded (bytes of a frame, messages of a turn); what cannot be read is counted, and
- * logged once a minute.
+ *    logged once a minute.
  * 3. When daemon_run returns, no trainer is left. When this process is killed, its trainers die with it
- * (confine.h).
+ *    (confine.h).
  * 4. No file name comes over the network: a data set is a name in the cache folder, checked by
- * worker/nn/data.h.
+ *    worker/nn/data.h.
  */
 #ifndef WORKER_DAEMON_H
 #define WORKER_DAEMON_H
@@ -19,7 +20,8 @@
 struct daemon_settings {
     const char *endpoint;
     int slots;             /* trials at once, 1 … AGENT_MAX_SLOTS */
-    bool insecure;         /* an endpoint on another machine is fine */
+    const char *key_file;  /* NULL: no encryption */
+    bool insecure;         /* an endpoint on another machine is fine without a key */
     const char *cache_dir; /* NULL: as data_cache_dir says */
 };
 
@@ -27,10 +29,10 @@ struct daemon;
 
 /* CPUs that this process may use, at most AGENT_MAX_SLOTS. */
 int daemon_default_slots(void);
-/* ERR_INPUT: no endpoint, or one on another machine without `insecure`. */
+/* ERR_INPUT: no endpoint, or one on another machine without a key or `insecure`. */
 int daemon_check(const struct daemon_settings *settings, struct problem *problem);
-/* ERR_INPUT (as daemon_check), ERR_IO. `settings` is borrowed. Takes SIGINT and SIGTERM for itself from here
- * on; call it while there is one thread. */
+/* ERR_INPUT (as daemon_check, or as key_read says), ERR_IO. `settings` is borrowed. Takes SIGINT and SIGTERM
+ * for itself from here on; call it while there is one thread. */
 int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemon, struct problem *problem);
 void daemon_destroy(struct daemon **daemon);
 

@@ -17,7 +17,7 @@ enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
-enum { OPTION_SLOTS = 0x100, OPTION_INSECURE, OPTION_CACHE, OPTION_LOG_LEVEL };
+enum { OPTION_SLOTS = 0x100, OPTION_KEY, OPTION_INSECURE, OPTION_CACHE, OPTION_LOG_LEVEL };
 
 struct arguments {
     struct daemon_settings daemon;
@@ -27,6 +27,11 @@ struct arguments {
 static const struct argp_option options[] = {
     {"slots", OPTION_SLOTS, "N", 0,
      "Trials at once, one core each (default: the cores that this process may use)", 0},
+    {"key", OPTION_KEY, "FILE", 0,
+     "This worker's key, as 'actsearch keygen' on the coordinator's host made it: encrypts the connection, "
+     "and "
+     "proves to both sides who is there",
+     0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Speak to a coordinator on another machine without encryption or keys: only where the whole network is "
      "trusted",
@@ -65,6 +70,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_SLOTS:
         arguments->daemon.slots = slots_of(state, value);
         return 0;
+    case OPTION_KEY:
+        arguments->daemon.key_file = value;
+        return 0;
     case OPTION_INSECURE:
         arguments->daemon.insecure = true;
         return 0;
@@ -85,6 +93,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "expected the coordinator's endpoint");
+        return 0;
+    case ARGP_KEY_SUCCESS:
+        if (arguments->daemon.key_file && arguments->daemon.insecure)
+            argp_error(state, "--key and --insecure exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -73,6 +73,8 @@ struct expr_binding {
 };
 int expr_template_parse(const char *text, const char *const *names, int name_count,
                         struct expr **ret_template, struct problem *problem);
+/* Whether the template's value can depend on that name. */
+bool expr_template_uses(const struct expr *pattern, const char *name);
 /* ERR_LIMIT where the result would pass a bound. */
 int expr_template_apply(const struct expr *pattern, const struct expr_binding *bindings, int binding_count,
                         int beta_base, double beta_init, struct expr **ret_expr);

@@ -5,6 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool expr_template_uses(const struct expr *pattern, const char *name)
+{
+    for (int i = 0; i < pattern->count; i++)
+        if (pattern->nodes[i].op == OP_X && strcmp(pattern->names[pattern->nodes[i].index], name) == 0)
+            return true;
+    return false;
+}
+
 static const struct expr *bound_value(const char *name, const struct expr_binding *bindings, int count)
 {
     for (int i = 0; i < count; i++)

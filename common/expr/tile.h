@@ -34,8 +34,9 @@ struct tile_at {
     int32_t offset; /* floats from the base */
 };
 
-/* acc is the accumulator; all else stands in memory. A binary primitive has operands a, b, the value y and its adjoint
- * g; a slope of a unary one is computed from its operand or its value, whichever the formula names. */
+/* acc is the accumulator; all else stands in memory. A binary primitive has operands a, b, the value y and
+ * its adjoint g; a slope of a unary one is computed from its operand or its value, whichever the formula
+ * names. */
 enum tile_kind {
     STEP_VALUE,    /* unary: acc = y(acc); binary: acc = y(a, b) */
     STEP_VALUE_A,  /* acc = y(acc, b) */
@@ -43,11 +44,11 @@ enum tile_kind {
     STEP_VALUE_AB, /* acc = y(acc, acc) */
     STEP_SLOPE,    /* unary: acc = ∂y/∂a, of acc; binary: acc = g · ∂y/∂a */
     STEP_SLOPE_B,  /* acc = g · ∂y/∂b */
-    STEP_BOTH,     /* unary: out = y(a), out_2 = ∂y/∂a; binary: acc = g · ∂y/∂a, out_2 = g · ∂y/∂b */
-    STEP_LOAD,     /* acc = a */
-    STEP_STORE,    /* out = acc */
-    STEP_SUM,      /* out[16] += the rows of acc, one after the other */
-    STEP_END,      /* returns */
+    STEP_BOTH, /* unary: out = y(a), out_2 = ∂y/∂a; binary: acc = g · ∂y/∂a, out_2 = g · ∂y/∂b */
+    STEP_LOAD,  /* acc = a */
+    STEP_STORE, /* out = acc */
+    STEP_SUM,   /* out[16] += the rows of acc, one after the other */
+    STEP_END,   /* returns */
     STEP_KINDS,
 };
 

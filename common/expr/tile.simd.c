@@ -84,8 +84,9 @@ static inline float *part(struct operand from, int i)
             }                                                                                                \
         return to;                                                                                           \
     }
-/* Eight times over, the long functions would not fit in registers: they run in a loop, with their constants there and
- * the vectors in memory. The lanes outside come last, so that nothing is called in the loop. */
+
+/* Eight times over, the long functions would not fit in registers: they run in a loop, with their constants
+ * there and the vectors in memory. The lanes outside come last, so that nothing is called in the loop. */
 #define GATHER(v, i, from) v = from[i];
 #define LOOP               for (int i = 0; i < TILE_VECTORS; i++)
 #define LONG_STEP(name, formula, mend, range)                                                                \
@@ -106,9 +107,8 @@ static inline float *part(struct operand from, int i)
 #define LONG_BOTH(name, id, range)                                                                           \
     STEP(name)                                                                                               \
     {                                                                                                        \
-        OPERAND(a, TILE_A) OUT OUT_2                                                                         \
         vmask outside = vec_nowhere();                                                                       \
-        LOOP                                                                                                 \
+        OPERAND(a, TILE_A) OUT OUT_2 LOOP                                                                    \
         {                                                                                                    \
             const vec from = GET(a, i), y = value_##id(from, from);                                          \
             vec_store(part(out, i), y);                                                                      \
@@ -154,49 +154,49 @@ static inline float *part(struct operand from, int i)
     STEP_OF(step_slope_##id, , SLOPE_1, id)
 #define TABLE_1_SHORT(id, range)                                                                             \
     [STEP_VALUE * OPS + OP_##id] = (tile_any_function *)step_value_##id,                                     \
-    [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,
+                        [STEP_SLOPE * OPS + OP_##id] = (tile_any_function *)step_slope_##id,
 
 /* Slopes load all that a formula might name; the compiler drops what this one does not. */
-#define OPERANDS             OPERAND(g, TILE_G) OPERAND(a, TILE_A) OPERAND(b, TILE_B) OPERAND(y, TILE_Y)
-#define VALUE_2(v, i, id)    v = value_##id(GET(a, i), GET(b, i));
-#define VALUE_2_A(v, i, id)  v = value_##id(v, GET(b, i));
-#define VALUE_2_B(v, i, id)  v = value_##id(GET(a, i), v);
-#define SLOPE_2(v, i, a_id)  v = GET(g, i) * slope_##a_id(GET(a, i), GET(b, i), GET(y, i));
+#define OPERANDS            OPERAND(g, TILE_G) OPERAND(a, TILE_A) OPERAND(b, TILE_B) OPERAND(y, TILE_Y)
+#define VALUE_2(v, i, id)   v = value_##id(GET(a, i), GET(b, i));
+#define VALUE_2_A(v, i, id) v = value_##id(v, GET(b, i));
+#define VALUE_2_B(v, i, id) v = value_##id(GET(a, i), v);
+#define SLOPE_2(v, i, a_id) v = GET(g, i) * slope_##a_id(GET(a, i), GET(b, i), GET(y, i));
 #define BOTH_2(v, i, id)                                                                                     \
     {                                                                                                        \
         vec gi = GET(g, i), ai = GET(a, i), bi = GET(b, i), yi = GET(y, i);                                  \
-        vec_store(part(out_2, i), gi * slope_b_##id(ai, bi, yi));                                              \
+        vec_store(part(out_2, i), gi *slope_b_##id(ai, bi, yi));                                             \
         v = gi * slope_a_##id(ai, bi, yi);                                                                   \
     }
-#define STEPS_2_SHORT(id, range)                                                                                   \
+#define STEPS_2_SHORT(id, range)                                                                             \
     STEP_OF(step_value_##id, OPERAND(a, TILE_A) OPERAND(b, TILE_B), VALUE_2, id)                             \
     STEP_OF(step_value_a_##id, OPERAND(b, TILE_B), VALUE_2_A, id)                                            \
     STEP_OF(step_value_b_##id, OPERAND(a, TILE_A), VALUE_2_B, id)                                            \
-    STEP_OF(step_value_ab_##id, , VALUE_1, id)                                                            \
+    STEP_OF(step_value_ab_##id, , VALUE_1, id)                                                               \
     STEP_OF(step_slope_##id, OPERANDS, SLOPE_2, a_##id)                                                      \
     STEP_OF(step_slope_b_##id, OPERANDS, SLOPE_2, b_##id)                                                    \
     STEP_OF(step_both_##id, OUT_2 OPERANDS, BOTH_2, id)
-#define TABLE_2_SHORT(id, range)                                                                                          \
+#define TABLE_2_SHORT(id, range)                                                                             \
     TABLE_1_SHORT(id, range)                                                                                 \
     [STEP_VALUE_A * OPS + OP_##id] = (tile_any_function *)step_value_a_##id,                                 \
-    [STEP_VALUE_B * OPS + OP_##id] = (tile_any_function *)step_value_b_##id,                                 \
-    [STEP_VALUE_AB * OPS + OP_##id] = (tile_any_function *)step_value_ab_##id,                               \
-    [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,                                 \
-    [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
+                          [STEP_VALUE_B * OPS + OP_##id] = (tile_any_function *)step_value_b_##id,           \
+                          [STEP_VALUE_AB * OPS + OP_##id] = (tile_any_function *)step_value_ab_##id,         \
+                          [STEP_SLOPE_B * OPS + OP_##id] = (tile_any_function *)step_slope_b_##id,           \
+                          [STEP_BOTH * OPS + OP_##id] = (tile_any_function *)step_both_##id,
 
 #define FOR_SUM(macro, arity, length, ...)     macro##_##arity##_##length(__VA_ARGS__)
 #define FOR_PRODUCT(macro, arity, length, ...) macro##_##arity##_##length(__VA_ARGS__)
 #define FOR_SIGN(macro, arity, length, ...)    macro##_##arity##_##length(__VA_ARGS__)
 #define FOR_CALL(macro, arity, length, ...)    macro##_##arity##_##length(__VA_ARGS__)
-#define FOR_POWER(...) /* the program is made of products instead */
+#define FOR_POWER(...)                         /* the program is made of products instead */
 
-#define FORMULAS_SUM                         OP_FUNCTIONS
-#define FORMULAS_PRODUCT                     OP_FUNCTIONS
-#define FORMULAS_SIGN                        OP_FUNCTIONS
-#define FORMULAS_CALL                        OP_FUNCTIONS
-#define FORMULAS_POWER                       OP_FUNCTIONS_POWER
+#define FORMULAS_SUM                           OP_FUNCTIONS
+#define FORMULAS_PRODUCT                       OP_FUNCTIONS
+#define FORMULAS_SIGN                          OP_FUNCTIONS
+#define FORMULAS_CALL                          OP_FUNCTIONS
+#define FORMULAS_POWER                         OP_FUNCTIONS_POWER
 
-#define OP(id, name, arity, syntax, properties, length, range, formula, slope_a, slope_b, ...)                       \
+#define OP(id, name, arity, syntax, properties, length, range, formula, slope_a, slope_b, ...)               \
     FORMULAS_##syntax(id, formula, slope_a, slope_b) FOR_##syntax(STEPS, arity, length, id, range)
 #include "common/expr/ops.def"
 #undef OP

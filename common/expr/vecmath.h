@@ -295,7 +295,7 @@ static inline vec vec_scaled(struct vec_exponential e, int32_t shift)
 #if defined(SIMD_PATH_avx512)
     return (vec)_mm512_scalef_ps((__m512)(e.p + vec_set(1)), (__m512)(e.n + vec_set((float)shift)));
 #else
-    ivec n = __builtin_convertvector(e.n, ivec) + ivec_set(shift), half = n >> 1;
+    ivec n = __builtin_convertvector(e.n + vec_set((float)shift), ivec), half = n >> 1;
     return (e.p + vec_set(1)) * (vec)((half + ivec_set(127)) << 23) * (vec)((n - half + ivec_set(127)) << 23);
 #endif
 }

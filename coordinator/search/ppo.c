@@ -27,29 +27,41 @@ static double token_gradient(const double *log_probability, size_t choices, size
     return (plain <= bounded ? plain : bounded) + settings->entropy_weight * *entropy;
 }
 
-double ppo_gradient(const struct controller *controller, struct pass *pass, const struct ppo_batch *batch,
-                    const struct ppo_settings *settings, double *gradient, double *ret_entropy)
+/* Adds a sequence's share to what is seen of one token. */
+static void look(const struct ppo_view *view, const struct controller *controller, size_t step,
+                 const double *log_probability, double entropy, double share)
 {
-    size_t steps = controller->steps, free_tokens = 0;
-    double objective = 0, entropies = 0, share = 1.0 / (double)batch->size;
+    view->entropy[step] += share * entropy;
+    for (size_t j = 0; j < controller->choices[step]; j++)
+        view->probability[step * controller->widest + j] += share * vm_exp(log_probability[j]);
+}
+
+double ppo_gradient(const struct controller *controller, struct pass *pass, const struct ppo_batch *batch,
+                    const struct ppo_settings *settings, double *gradient, const struct ppo_view *view)
+{
+    size_t steps = controller->steps;
+    double objective = 0, share = 1.0 / (double)batch->size;
     memset(gradient, 0, controller->count * sizeof *gradient);
+    if (view) {
+        memset(view->entropy, 0, steps * sizeof *view->entropy);
+        memset(view->probability, 0, steps * controller->widest * sizeof *view->probability);
+    }
     for (size_t first = 0; first < batch->size; first += pass->capacity) {
         size_t left = batch->size - first, count = left < pass->capacity ? left : pass->capacity;
         uint16_t *tokens = batch->tokens + first * steps;
         controller_forward(controller, pass, count, tokens, NULL);
         for (size_t b = 0; b < count; b++)
             for (size_t t = 0; t < steps; t++) {
-                double entropy;
-                objective += token_gradient(pass_row(controller, pass, pass->log_probability, t, b),
-                                            controller->choices[t], tokens[b * steps + t],
-                                            batch->log_probability[(first + b) * steps + t],
-                                            batch->advantage[first + b], settings, share,
+                size_t at = (first + b) * steps + t;
+                const double *log_probability = pass_row(controller, pass, pass->log_probability, t, b);
+                double entropy, advantage = batch->relevant[at] ? batch->advantage[first + b] : 0;
+                objective += token_gradient(log_probability, controller->choices[t], batch->tokens[at],
+                                            batch->log_probability[at], advantage, settings, share,
                                             pass_row(controller, pass, pass->dlogits, t, b), &entropy);
-                entropies += entropy;
-                free_tokens += controller->choices[t] > 1;
+                if (view)
+                    look(view, controller, t, log_probability, entropy, share);
             }
         controller_backward(controller, pass, tokens, gradient);
     }
-    *ret_entropy = free_tokens > 0 ? entropies / (double)free_tokens : 0;
     return -objective * share;
 }

@@ -1,16 +1,16 @@
 /* rl: the paper's search. A controller proposes a batch; when all of it is rewarded, PPO moves the
  * controller; and so on.
  *
- * Invariants: batch number v holds the proposals v·size … v·size + size−1 and is drawn, whole, from the
- * policy after v updates, when its first proposal is asked for. Its rewards are kept by their place in the
- * batch and used only when the last has come, so that the order of the reports does not matter. All chance
- * comes from `rng`.
+ * Invariants: batch number v (batch.h) is drawn, whole, from the policy after v updates, when its first
+ * proposal is asked for. Asynchronously each proposal is drawn when it is asked for, from the policy of that
+ * moment, and an update is made of the next batch of rewards that come; the log-probabilities that are kept
+ * with each sample make the ratios right. All chance comes from `rng`.
  */
 #include "coordinator/search/adam.h"
 #include "coordinator/search/algorithm.h"
+#include "coordinator/search/batch.h"
 #include "coordinator/search/ppo.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,23 +25,24 @@ struct rl {
     struct ppo_settings ppo;
     double lr, baseline_decay, gradient_limit;
     int64_t epochs;
-    size_t size; /* of a batch */
 
     struct rng rng;
     struct controller *controller;
     struct adam adam;
     double baseline, variance; /* moving averages of the reward and of its squared distance to the baseline */
-    double entropy;
-    uint64_t version; /* updates made */
-
-    size_t drawn; /* proposals of the batch that were handed out; the arrays below mean something when > 0 */
-    size_t rewarded;         /* of these, with a reward */
-    uint16_t *tokens;        /* size × steps */
-    double *log_probability; /* size × steps */
-    double *reward;          /* size: NaN where none has come */
+    int tokens;                /* that there is a status of: all, after the first update */
+    struct token_status token[SPACE_MAX_TOKENS];
+    struct batch batch; /* as many were cleared as updates were made */
 
     struct pass *pass;
-    double *advantage, *gradient; /* scratch: size, parameters */
+    struct scratch {
+        uint16_t *tokens; /* size × steps, as the next two */
+        double *log_probability;
+        bool *relevant;
+        double *advantage; /* size */
+        double *gradient;  /* parameters */
+        struct ppo_view view;
+    } scratch; /* means something within an update only, tokens also while a batch is drawn */
 };
 
 static void *rl_new(const struct experiment *experiment, const struct space *space)
@@ -52,18 +53,23 @@ static void *rl_new(const struct experiment *experiment, const struct space *spa
     rl->baseline_decay = experiment->rl.baseline_decay;
     rl->gradient_limit = experiment->rl.gradient_clip;
     rl->epochs = experiment->rl.epochs;
-    rl->size = (size_t)experiment->search.batch;
+    size_t size = (size_t)experiment->search.batch;
+    batch_init(&rl->batch, space, size, experiment->search.mode == MODE_ASYNC);
     struct rng weights = rng_seed(experiment->seed, "controller", 0);
     rl->controller =
         controller_new(space, (size_t)experiment->rl.hidden, (size_t)experiment->rl.layers, &weights);
     rl->rng = rng_seed(experiment->seed, "policy", 0);
     adam_init(&rl->adam, rl->controller->count);
-    rl->pass = pass_new(rl->controller, rl->size < PASS_SEQUENCES ? rl->size : PASS_SEQUENCES);
-    rl->tokens = xcalloc(rl->size * rl->controller->steps, sizeof *rl->tokens);
-    rl->log_probability = xcalloc(rl->size * rl->controller->steps, sizeof *rl->log_probability);
-    rl->reward = xcalloc(rl->size, sizeof *rl->reward);
-    rl->advantage = xcalloc(rl->size, sizeof *rl->advantage);
-    rl->gradient = xcalloc(rl->controller->count, sizeof *rl->gradient);
+    rl->pass = pass_new(rl->controller, size < PASS_SEQUENCES ? size : PASS_SEQUENCES);
+    size_t steps = rl->controller->steps;
+    rl->scratch = (struct scratch){
+        .tokens = xcalloc(size * steps, sizeof(uint16_t)),
+        .log_probability = xcalloc(size * steps, sizeof(double)),
+        .relevant = xcalloc(size * steps, sizeof(bool)),
+        .advantage = xcalloc(size, sizeof(double)),
+        .gradient = xcalloc(rl->controller->count, sizeof(double)),
+        .view = {xcalloc(steps, sizeof(double)), xcalloc(steps * rl->controller->widest, sizeof(double))},
+    };
     return rl;
 }
 
@@ -73,164 +79,191 @@ static void rl_destroy(void *state)
     controller_destroy(&rl->controller);
     adam_release(&rl->adam);
     pass_destroy(&rl->pass);
-    free(rl->tokens);
-    free(rl->log_probability);
-    free(rl->reward);
-    free(rl->advantage);
-    free(rl->gradient);
+    batch_release(&rl->batch);
+    free(rl->scratch.tokens);
+    free(rl->scratch.log_probability);
+    free(rl->scratch.relevant);
+    free(rl->scratch.advantage);
+    free(rl->scratch.gradient);
+    free(rl->scratch.view.entropy);
+    free(rl->scratch.view.probability);
     free(rl);
 }
 
-static void draw_batch(struct rl *rl)
+/* Adds `count` samples from number `first`, drawn from the present policy. */
+static void draw(struct rl *rl, uint64_t first, size_t count)
 {
     const struct controller *controller = rl->controller;
     size_t steps = controller->steps;
-    for (size_t first = 0; first < rl->size; first += rl->pass->capacity) {
-        size_t left = rl->size - first, count = left < rl->pass->capacity ? left : rl->pass->capacity;
-        uint16_t *tokens = rl->tokens + first * steps;
-        controller_forward(controller, rl->pass, count, tokens, &rl->rng);
-        for (size_t b = 0; b < count; b++)
+    for (size_t drawn = 0; drawn < count; drawn += rl->pass->batch) {
+        size_t left = count - drawn;
+        controller_forward(controller, rl->pass, left < rl->pass->capacity ? left : rl->pass->capacity,
+                           rl->scratch.tokens, &rl->rng);
+        for (size_t b = 0; b < rl->pass->batch; b++) {
+            struct sample *sample = batch_add(&rl->batch, first + drawn + b);
+            memcpy(sample->tokens, rl->scratch.tokens + b * steps, steps * sizeof *sample->tokens);
             for (size_t t = 0; t < steps; t++)
-                rl->log_probability[(first + b) * steps + t] =
-                    pass_row(controller, rl->pass, rl->pass->log_probability, t, b)[tokens[b * steps + t]];
+                sample->log_probability[t] =
+                    pass_row(controller, rl->pass, rl->pass->log_probability, t, b)[sample->tokens[t]];
+        }
     }
-    for (size_t i = 0; i < rl->size; i++)
-        rl->reward[i] = NAN;
 }
 
 static enum search_answer rl_next(void *state, struct proposal *proposal)
 {
     struct rl *rl = state;
-    if (rl->drawn == rl->size)
+    if (batch_waits(&rl->batch, proposal->number))
         return SEARCH_WAIT;
-    if (rl->drawn == 0)
-        draw_batch(rl);
-    size_t steps = rl->controller->steps, at = rl->drawn++;
-    memcpy(proposal->tokens, rl->tokens + at * steps, steps * sizeof *proposal->tokens);
-    for (size_t t = 0; t < steps; t++)
-        proposal->log_probability += rl->log_probability[at * steps + t];
-    proposal->policy_version = rl->version;
+    if (!batch_find(&rl->batch, proposal->number))
+        draw(rl, proposal->number, rl->batch.asynchronous ? 1 : rl->batch.size);
+    const struct sample *sample = batch_find(&rl->batch, proposal->number);
+    memcpy(proposal->tokens, sample->tokens, sizeof proposal->tokens);
+    for (size_t t = 0; t < rl->controller->steps; t++)
+        proposal->log_probability += sample->log_probability[t];
+    proposal->policy_version = rl->batch.cleared;
     return SEARCH_PROPOSED;
 }
 
 /* The first batch has no past: its own mean and variance stand in for the moving averages. */
 static void start_baseline(struct rl *rl)
 {
-    double sum = 0, square = 0, size = (double)rl->size;
-    for (size_t i = 0; i < rl->size; i++)
-        sum += rl->reward[i];
+    const struct batch *batch = &rl->batch;
+    double sum = 0, square = 0, size = (double)batch->size;
+    for (size_t i = 0; i < batch->size; i++)
+        sum += batch->done[i].reward;
     rl->baseline = sum / size;
-    for (size_t i = 0; i < rl->size; i++)
-        square += (rl->reward[i] - rl->baseline) * (rl->reward[i] - rl->baseline);
+    for (size_t i = 0; i < batch->size; i++)
+        square += (batch->done[i].reward - rl->baseline) * (batch->done[i].reward - rl->baseline);
     rl->variance = square / size;
 }
 
-/* Advantages from the averages as they were before this batch; then the averages take the batch in, in the
- * order proposed. */
+/* Advantages from the averages as they were before this batch; then the averages take the batch in, in its
+ * order. */
 static void fill_advantages(struct rl *rl)
 {
-    if (rl->version == 0)
+    const struct batch *batch = &rl->batch;
+    if (batch->cleared == 0)
         start_baseline(rl);
     double deviation = sqrt(rl->variance);
     deviation = deviation < least_deviation ? least_deviation : deviation;
-    for (size_t i = 0; i < rl->size; i++)
-        rl->advantage[i] = (rl->reward[i] - rl->baseline) / deviation;
-    for (size_t i = 0; i < rl->size; i++) {
-        double distance = rl->reward[i] - rl->baseline;
+    for (size_t i = 0; i < batch->size; i++)
+        rl->scratch.advantage[i] = (batch->done[i].reward - rl->baseline) / deviation;
+    for (size_t i = 0; i < batch->size; i++) {
+        double distance = batch->done[i].reward - rl->baseline;
         rl->baseline += (1 - rl->baseline_decay) * distance;
         rl->variance += (1 - rl->baseline_decay) * (distance * distance - rl->variance);
     }
 }
 
+/* Keeps what is to be seen of the policy that this update starts from. */
+static void keep_view(struct rl *rl, const struct ppo_view *view)
+{
+    const struct controller *controller = rl->controller;
+    rl->tokens = (int)controller->steps;
+    for (size_t t = 0; t < controller->steps; t++) {
+        const double *probability = view->probability + t * controller->widest;
+        size_t likeliest = 0;
+        for (size_t j = 1; j < controller->choices[t]; j++)
+            likeliest = probability[j] > probability[likeliest] ? j : likeliest;
+        rl->token[t] = (struct token_status){view->entropy[t], (int)likeliest, probability[likeliest]};
+    }
+}
+
 static void learn(struct rl *rl)
 {
+    const struct scratch *scratch = &rl->scratch;
+    size_t steps = rl->controller->steps, size = rl->batch.size;
     fill_advantages(rl);
-    struct ppo_batch batch = {rl->size, rl->tokens, rl->log_probability, rl->advantage};
-    for (int64_t epoch = 0; epoch < rl->epochs; epoch++) {
-        double entropy;
-        ppo_gradient(rl->controller, rl->pass, &batch, &rl->ppo, rl->gradient, &entropy);
-        if (epoch == 0)
-            rl->entropy = entropy;
-        gradient_clip(rl->gradient, rl->controller->count, rl->gradient_limit);
-        adam_step(&rl->adam, rl->lr, rl->gradient, rl->controller->weights);
+    for (size_t i = 0; i < size; i++) {
+        memcpy(scratch->tokens + i * steps, rl->batch.done[i].tokens, steps * sizeof *scratch->tokens);
+        memcpy(scratch->log_probability + i * steps, rl->batch.done[i].log_probability,
+               steps * sizeof *scratch->log_probability);
+        space_relevant(rl->batch.space, rl->batch.done[i].tokens, scratch->relevant + i * steps);
     }
-    rl->version++;
-    rl->drawn = rl->rewarded = 0;
+    struct ppo_batch batch = {size, scratch->tokens, scratch->log_probability, scratch->relevant,
+                              scratch->advantage};
+    for (int64_t epoch = 0; epoch < rl->epochs; epoch++) {
+        ppo_gradient(rl->controller, rl->pass, &batch, &rl->ppo, scratch->gradient,
+                     epoch == 0 ? &scratch->view : NULL);
+        if (epoch == 0)
+            keep_view(rl, &scratch->view);
+        gradient_clip(scratch->gradient, rl->controller->count, rl->gradient_limit);
+        adam_step(&rl->adam, rl->lr, scratch->gradient, rl->controller->weights);
+    }
+    batch_clear(&rl->batch);
 }
 
 static void rl_report(void *state, uint64_t number, double reward)
 {
     struct rl *rl = state;
-    size_t at = (size_t)(number - rl->version * rl->size);
-    assert(at < rl->drawn && isnan(rl->reward[at]));
-    rl->reward[at] = reward;
-    if (++rl->rewarded == rl->size)
+    if (batch_report(&rl->batch, number, reward))
         learn(rl);
 }
 
 static void rl_status(const void *state, struct search_status *status)
 {
     const struct rl *rl = state;
-    status->policy_version = rl->version;
+    int free_tokens = 0;
+    status->policy_version = rl->batch.cleared;
     status->baseline = rl->baseline;
-    status->entropy = rl->entropy;
+    status->tokens = rl->tokens;
+    for (int at = 0; at < rl->tokens; at++) {
+        status->token[at] = rl->token[at];
+        status->entropy += rl->token[at].entropy;
+        free_tokens += rl->controller->choices[at] > 1;
+    }
+    status->entropy /= free_tokens > 0 ? free_tokens : 1;
 }
 
 static void rl_save(const void *state, struct buf *buf)
 {
     const struct rl *rl = state;
-    size_t tokens = rl->drawn > 0 ? rl->size * rl->controller->steps : 0;
-    buf_put_u64(buf, rl->version);
     rng_save(&rl->rng, buf);
-    buf_put_f64(buf, rl->baseline);
-    buf_put_f64(buf, rl->variance);
-    buf_put_f64(buf, rl->entropy);
-    buf_put_f64s(buf, rl->controller->weights, rl->controller->count);
-    adam_save(&rl->adam, buf);
-    for (size_t i = 0; i < tokens; i++)
-        buf_put_u32(buf, rl->tokens[i]);
-    buf_put_f64s(buf, rl->log_probability, tokens);
-    buf_put_f64s(buf, rl->reward, tokens > 0 ? rl->size : 0);
+    batch_save(&rl->batch, buf);
 }
 
-/* The batch that is out, whole; its tokens are looked at before they are used as indices. */
-static bool load_batch(struct rl *rl, struct cursor *cursor)
-{
-    size_t steps = rl->controller->steps;
-    for (size_t i = 0; i < rl->size * steps; i++) {
-        uint32_t token = cursor_take_u32(cursor);
-        if (token >= rl->controller->choices[i % steps])
-            return false;
-        rl->tokens[i] = (uint16_t)token;
-    }
-    cursor_take_f64s(cursor, rl->log_probability, rl->size * steps);
-    cursor_take_f64s(cursor, rl->reward, rl->size);
-    for (size_t i = 0; i < rl->size; i++) {
-        if (isnan(rl->reward[i]))
-            continue;
-        if (i >= rl->drawn || !(rl->reward[i] >= 0 && rl->reward[i] <= 1))
-            return false;
-        rl->rewarded++;
-    }
-    return rl->rewarded < rl->size;
-}
-
-static int rl_load(void *state, struct cursor *cursor, uint64_t proposals)
+static int rl_load(void *state, struct cursor *cursor, const struct search_frame *frame)
 {
     struct rl *rl = state;
-    rl->version = cursor_take_u64(cursor);
-    if (rl->version > proposals / rl->size || proposals - rl->version * rl->size > rl->size)
-        return ERR_CORRUPT;
-    rl->drawn = (size_t)(proposals - rl->version * rl->size);
+    uint64_t version = rl->batch.cleared;
     rng_load(&rl->rng, cursor);
+    int err = batch_load(&rl->batch, cursor, frame);
+    return err ? err : rl->batch.cleared == version ? 0 : ERR_CORRUPT;
+}
+
+static void rl_save_model(const void *state, struct buf *buf)
+{
+    const struct rl *rl = state;
+    buf_put_u64(buf, rl->batch.cleared);
+    buf_put_f64(buf, rl->baseline);
+    buf_put_f64(buf, rl->variance);
+    for (size_t t = 0; t < rl->controller->steps; t++) {
+        buf_put_f64(buf, rl->token[t].entropy);
+        buf_put_u32(buf, (uint32_t)rl->token[t].likeliest);
+        buf_put_f64(buf, rl->token[t].probability);
+    }
+    buf_put_f64s(buf, rl->controller->weights, rl->controller->count);
+    adam_save(&rl->adam, buf);
+}
+
+static int rl_load_model(void *state, struct cursor *cursor)
+{
+    struct rl *rl = state;
+    rl->batch.cleared = cursor_take_u64(cursor);
     rl->baseline = cursor_take_f64(cursor);
     rl->variance = cursor_take_f64(cursor);
-    rl->entropy = cursor_take_f64(cursor);
+    rl->tokens = (int)rl->controller->steps;
+    for (int t = 0; t < rl->tokens; t++) {
+        rl->token[t].entropy = cursor_take_f64(cursor);
+        uint32_t likeliest = cursor_take_u32(cursor);
+        if (likeliest >= rl->controller->choices[t])
+            return ERR_CORRUPT;
+        rl->token[t].likeliest = (int)likeliest;
+        rl->token[t].probability = cursor_take_f64(cursor);
+    }
     cursor_take_f64s(cursor, rl->controller->weights, rl->controller->count);
     int err = adam_load(&rl->adam, cursor);
-    if (!err && rl->drawn > 0 && !load_batch(rl, cursor))
-        err = ERR_CORRUPT;
-    return err;
+    return err ? err : rl->batch.cleared > 0 ? 0 : ERR_CORRUPT;
 }
 
 const struct search_algorithm search_rl = {
@@ -242,4 +275,6 @@ const struct search_algorithm search_rl = {
     .status = rl_status,
     .save = rl_save,
     .load = rl_load,
+    .save_model = rl_save_model,
+    .load_model = rl_load_model,
 };

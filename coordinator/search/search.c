@@ -2,7 +2,8 @@
  * algorithm.
  *
  * A saved state: magic, version, identity of the experiment, proposals made, number and list of the open
- * ones, the algorithm's part, and a hash of all that came before.
+ * ones, the algorithm's part, and a hash of all that came before. A saved model: another magic, version,
+ * identity, the algorithm's part, and the hash.
  */
 #include "coordinator/search/algorithm.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, STATE_VERSION = 1 };
+enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, MODEL_MAGIC = 0x4c444f4d /* "MODL" */, STATE_VERSION = 3 };
 
 static const struct search_algorithm *const algorithms[] = {
 #define ALGORITHM_ROW(id, row) [id] = &(row),
@@ -22,7 +23,8 @@ static const struct search_algorithm *const algorithms[] = {
 
 struct search {
     const struct search_algorithm *algorithm;
-    void *state;       /* the algorithm's own */
+    void *state; /* the algorithm's own */
+    bool asynchronous;
     uint64_t identity; /* of all that the search depends on */
     uint64_t proposals;
     uint64_t *open; /* numbers of the proposals without a reward, ascending */
@@ -38,6 +40,7 @@ static uint64_t identity_of(const struct experiment *experiment, const struct sp
             strlen(algorithms[experiment->search.algorithm]->name));
     buf_put_u64(&buf, experiment->seed);
     buf_put_u64(&buf, (uint64_t)experiment->search.batch);
+    buf_put_u64(&buf, (uint64_t)experiment->search.mode);
     buf_put_u64(&buf, (uint64_t)experiment->rl.hidden);
     buf_put_u64(&buf, (uint64_t)experiment->rl.layers);
     buf_put_u64(&buf, (uint64_t)experiment->rl.epochs);
@@ -46,6 +49,8 @@ static uint64_t identity_of(const struct experiment *experiment, const struct sp
     buf_put_f64(&buf, experiment->rl.entropy);
     buf_put_f64(&buf, experiment->rl.baseline_decay);
     buf_put_f64(&buf, experiment->rl.gradient_clip);
+    buf_put_u64(&buf, (uint64_t)experiment->evolution.population);
+    buf_put_u64(&buf, (uint64_t)experiment->evolution.sample);
     for (int at = 0; at < space_tokens(space); at++)
         buf_put_u32(&buf, (uint32_t)space_choices(space, at));
     uint64_t identity = hash64(buf.data, buf.size);
@@ -59,6 +64,7 @@ struct search *search_new(const struct experiment *experiment, const struct spac
     assert(id < sizeof algorithms / sizeof *algorithms && algorithms[id]);
     struct search *search = xcalloc(1, sizeof *search);
     search->algorithm = algorithms[id];
+    search->asynchronous = experiment->search.mode == MODE_ASYNC && search->algorithm->report;
     search->identity = identity_of(experiment, space);
     search->state = search->algorithm->new (experiment, space);
     return search;
@@ -72,6 +78,11 @@ void search_destroy(struct search **search)
     free((*search)->open);
     free(*search);
     *search = NULL;
+}
+
+bool search_asynchronous(const struct search *search)
+{
+    return search->asynchronous;
 }
 
 static void reserve_open(struct search *search, size_t count)
@@ -134,12 +145,17 @@ struct search_status search_status(const struct search *search)
     return status;
 }
 
+static void save_head(const struct search *search, uint32_t magic, struct buf *buf)
+{
+    buf_put_u32(buf, magic);
+    buf_put_u32(buf, STATE_VERSION);
+    buf_put_u64(buf, search->identity);
+}
+
 void search_save(const struct search *search, struct buf *ret_state)
 {
     size_t start = ret_state->size;
-    buf_put_u32(ret_state, STATE_MAGIC);
-    buf_put_u32(ret_state, STATE_VERSION);
-    buf_put_u64(ret_state, search->identity);
+    save_head(search, STATE_MAGIC, ret_state);
     buf_put_u64(ret_state, search->proposals);
     buf_put_u64(ret_state, search->open_count);
     for (size_t i = 0; i < search->open_count; i++)
@@ -149,12 +165,37 @@ void search_save(const struct search *search, struct buf *ret_state)
     buf_put_u64(ret_state, hash64(ret_state->data + start, ret_state->size - start));
 }
 
-/* Everything between the frame's start and the algorithm's part. */
+void search_save_model(const struct search *search, struct buf *ret_model)
+{
+    size_t start = ret_model->size;
+    if (!search->algorithm->save_model || search_status(search).policy_version == 0)
+        return;
+    save_head(search, MODEL_MAGIC, ret_model);
+    search->algorithm->save_model(search->state, ret_model);
+    buf_put_u64(ret_model, hash64(ret_model->data + start, ret_model->size - start));
+}
+
+/* Looks at the hash and the head of a saved part; the cursor stands behind the head, and ends before the
+ * hash. */
+static int load_head(const struct search *search, uint32_t magic, const void *data, size_t size,
+                     struct cursor *ret_cursor)
+{
+    if (size < sizeof(uint64_t))
+        return ERR_CORRUPT;
+    size_t body = size - sizeof(uint64_t);
+    struct cursor hash = cursor_of((const uint8_t *)data + body, sizeof(uint64_t));
+    if (cursor_take_u64(&hash) != hash64(data, body))
+        return ERR_CORRUPT;
+    *ret_cursor = cursor_of(data, body);
+    return cursor_take_u32(ret_cursor) == magic && cursor_take_u32(ret_cursor) == STATE_VERSION &&
+                   cursor_take_u64(ret_cursor) == search->identity
+               ? 0
+               : ERR_CORRUPT;
+}
+
+/* Everything between the head and the algorithm's part. */
 static int load_open(struct search *search, struct cursor *cursor)
 {
-    if (cursor_take_u32(cursor) != STATE_MAGIC || cursor_take_u32(cursor) != STATE_VERSION ||
-        cursor_take_u64(cursor) != search->identity)
-        return ERR_CORRUPT;
     uint64_t proposals = cursor_take_u64(cursor), count = cursor_take_u64(cursor);
     if (cursor->failed || count > proposals || count > (cursor->size - cursor->at) / sizeof(uint64_t))
         return ERR_CORRUPT;
@@ -169,18 +210,26 @@ static int load_open(struct search *search, struct cursor *cursor)
     return 0;
 }
 
+int search_load_model(struct search *search, const void *model, size_t size)
+{
+    struct cursor cursor;
+    assert(search->proposals == 0);
+    int err = load_head(search, MODEL_MAGIC, model, size, &cursor);
+    if (!err)
+        err = search->algorithm->load_model ? search->algorithm->load_model(search->state, &cursor)
+                                            : ERR_CORRUPT;
+    return err ? err : cursor_done(&cursor) ? 0 : ERR_CORRUPT;
+}
+
 int search_load(struct search *search, const void *state, size_t size)
 {
+    struct cursor cursor;
     assert(search->proposals == 0);
-    if (size < sizeof(uint64_t))
-        return ERR_CORRUPT;
-    size_t body = size - sizeof(uint64_t);
-    struct cursor hash = cursor_of((const uint8_t *)state + body, sizeof(uint64_t));
-    if (cursor_take_u64(&hash) != hash64(state, body))
-        return ERR_CORRUPT;
-    struct cursor cursor = cursor_of(state, body);
-    int err = load_open(search, &cursor);
+    int err = load_head(search, STATE_MAGIC, state, size, &cursor);
+    if (!err)
+        err = load_open(search, &cursor);
+    struct search_frame frame = {search->proposals, search->open, search->open_count};
     if (!err && search->algorithm->load)
-        err = search->algorithm->load(search->state, &cursor, search->proposals);
+        err = search->algorithm->load(search->state, &cursor, &frame);
     return err ? err : cursor_done(&cursor) ? 0 : ERR_CORRUPT;
 }

@@ -1,13 +1,17 @@
-/* search_synthetic: how many proposals each algorithm needs to find x·σ(b·x) in the paper's one-unit
+/* search_synthetic: how many proposals each algorithm needs to find a function among those of the paper's
  * space, without training.
  *
- * The reward is that of tests/synthetic_reward.h. Prints, for each algorithm, the runs that found the
- * function, the quartiles of the proposals that it took (a run without success counts as infinite), the time
- * of one proposal with its share of the update, and the size of a saved state and the time to make it.
+ * The function is x·σ(b·x), or, with targets=hidden, another one for each seed, which is drawn from the
+ * space; the reward is that of tests/synthetic_reward.h. Prints, for each algorithm, the runs that found the
+ * function, the quartiles of the proposals that it took (a run without success counts as infinite), the
+ * median of the distinct usable functions among these (each of them would have been a training), the median
+ * of the best reward, the time of one proposal with its share of the update, and the size of a saved state
+ * and the time to make it.
  *
  *   search_synthetic [SETTING=VALUE …]
  *
- * SETTING: seeds (20), limit (5000), algorithm (all), batch, or a key of [rl].
+ * SETTING: seeds (20), limit (5000), units (1), algorithm (all), targets (swish or hidden), batch, or a key
+ * of [rl] or [evolution].
  */
 #include "common/matrix.h"
 #include "coordinator/search/search.h"
@@ -22,9 +26,17 @@
 
 struct bench {
     struct space *space;
+    int64_t seeds, limit, units;
+    const char *only; /* algorithm; NULL: all */
+    bool hidden;      /* targets */
     struct synthetic synthetic;
-    int64_t seeds, limit;
     struct experiment experiment; /* a copy: its texts belong to the parsed one */
+};
+
+/* How one search went. */
+struct outcome {
+    double proposals, trainings; /* until the function was found; INFINITY where the limit came first */
+    double best;                 /* reward */
 };
 
 static const struct {
@@ -33,6 +45,7 @@ static const struct {
 } algorithms[] = {
     {"exhaustive", ALGORITHM_EXHAUSTIVE},
     {"random", ALGORITHM_RANDOM},
+    {"evolution", ALGORITHM_EVOLUTION},
     {"rl", ALGORITHM_RL},
 };
 
@@ -43,31 +56,79 @@ static double now_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Proposals until the function is found; INFINITY where the limit comes first. */
-static double run(const struct bench *bench, uint64_t seed, uint64_t *proposals)
+/* A usable function of the space, drawn with the seed. */
+static struct expr *hidden_target(const struct space *space, uint64_t seed)
+{
+    struct rng rng = rng_seed(seed, "hidden target", 0);
+    for (;;) {
+        uint16_t tokens[SPACE_MAX_TOKENS];
+        struct expr *expr;
+        enum verdict verdict;
+        space_sample(space, &rng, tokens);
+        if (space_expr(space, tokens, &expr) != 0)
+            continue;
+        fingerprint_of(expr, &verdict);
+        if (verdict == VERDICT_USABLE)
+            return expr;
+        expr_destroy(&expr);
+    }
+}
+
+/* What a seed's search looks for. Kept from seed to seed where it is a table of the same target. */
+static void prepare(struct bench *bench, uint64_t seed)
+{
+    if (bench->synthetic.strings > 0 && !bench->hidden)
+        return;
+    if (bench->synthetic.space)
+        synthetic_release(&bench->synthetic);
+    bench->synthetic = bench->hidden ? synthetic_of(bench->space, hidden_target(bench->space, seed))
+                                     : synthetic_new(bench->space);
+}
+
+static struct outcome run(struct bench *bench, uint64_t seed, uint64_t *proposals, double *search_seconds)
 {
     struct experiment experiment = bench->experiment;
     experiment.seed = seed;
+    prepare(bench, seed);
+    double start = now_seconds();
     struct search *search = search_new(&experiment, bench->space);
     size_t batch = (size_t)experiment.search.batch, open = 0;
-    double *reward = xcalloc(batch, sizeof *reward), found = INFINITY;
-    for (int64_t i = 0; i < bench->limit && found == INFINITY; i++) {
+    size_t seen_capacity = bench->synthetic.strings + (size_t)bench->limit;
+    bool *seen = xcalloc(seen_capacity, sizeof *seen), found = false;
+    double *reward = xcalloc(batch, sizeof *reward), trainings = 0;
+    struct outcome outcome = {.proposals = INFINITY, .trainings = INFINITY};
+    *search_seconds += now_seconds() - start;
+    for (int64_t i = 0; i < bench->limit && !found; i++) {
         struct proposal proposal;
+        start = now_seconds();
         enum search_answer answer = search_next(search, &proposal);
+        *search_seconds += now_seconds() - start;
         if (answer == SEARCH_DONE)
             break;
-        size_t rank = synthetic_rank(&bench->synthetic, proposal.tokens);
-        reward[open++] = bench->synthetic.reward[rank];
-        if (bench->synthetic.target[rank])
-            found = (double)(i + 1);
+        int64_t id = synthetic_function(&bench->synthetic, proposal.tokens);
+        struct synthetic_function function = synthetic_at(&bench->synthetic, id);
+        assert(id < (int64_t)seen_capacity);
+        trainings += function.usable && !seen[id];
+        if (id >= 0)
+            seen[id] = true;
+        reward[open++] = function.reward;
+        outcome.best = function.reward > outcome.best ? function.reward : outcome.best;
+        if (function.target) {
+            outcome.proposals = (double)(i + 1);
+            outcome.trainings = trainings;
+            found = true;
+        }
+        start = now_seconds();
         for (size_t j = 0; j < batch && open == batch; j++)
             search_report(search, proposal.number + 1 - batch + j, reward[j]);
+        *search_seconds += now_seconds() - start;
         open = open == batch ? 0 : open;
         ++*proposals;
     }
     free(reward);
+    free(seen);
     search_destroy(&search);
-    return found;
+    return outcome;
 }
 
 static int compare(const void *a, const void *b)
@@ -86,49 +147,63 @@ static double quantile(const double *sorted, int64_t count, double share)
     return sorted[low] + (at - (double)low) * (sorted[low + 1] - sorted[low]);
 }
 
-/* The size of a saved state, and the seconds that saving takes. */
-static double measure_save(const struct bench *bench, size_t *ret_bytes)
+/* The sizes of a saved state and of the model beside it, and the seconds that saving both takes. */
+static double measure_save(const struct bench *bench, size_t *ret_bytes, size_t *ret_model_bytes)
 {
     enum { TIMES = 10 };
     struct search *search = search_new(&bench->experiment, bench->space);
     struct proposal proposal;
-    struct buf state = {0};
+    struct buf state = {0}, model = {0};
+    for (int64_t i = 0; i < bench->experiment.search.batch; i++) /* so that it has learnt something */
+        search_next(search, &proposal);
+    for (int64_t i = 0; i < bench->experiment.search.batch; i++)
+        search_report(search, (uint64_t)i, 0.5);
     search_next(search, &proposal);
     double start = now_seconds();
     for (int i = 0; i < TIMES; i++) {
         buf_clear(&state);
+        buf_clear(&model);
         search_save(search, &state);
+        search_save_model(search, &model);
     }
     double seconds = (now_seconds() - start) / TIMES;
     *ret_bytes = state.size;
+    *ret_model_bytes = model.size;
     buf_release(&state);
+    buf_release(&model);
     search_destroy(&search);
     return seconds;
 }
 
 static void measure(struct bench *bench, const char *name)
 {
-    double *needed = xcalloc((size_t)bench->seeds, sizeof *needed), start = now_seconds();
+    size_t seeds = (size_t)bench->seeds, bytes, model_bytes;
+    double *needed = xcalloc(3 * seeds, sizeof *needed), *trainings = needed + seeds,
+           *best = trainings + seeds;
+    double seconds = 0;
     uint64_t proposals = 0;
     int64_t found = 0;
-    for (int64_t seed = 0; seed < bench->seeds; seed++) {
-        needed[seed] = run(bench, (uint64_t)seed + 1, &proposals);
-        found += needed[seed] < INFINITY;
+    for (size_t i = 0; i < seeds; i++) {
+        struct outcome outcome = run(bench, i + 1, &proposals, &seconds);
+        needed[i] = outcome.proposals;
+        trainings[i] = outcome.trainings;
+        best[i] = outcome.best;
+        found += outcome.proposals < INFINITY;
     }
-    double seconds = now_seconds() - start;
-    qsort(needed, (size_t)bench->seeds, sizeof *needed, compare);
-    size_t bytes;
-    double save_seconds = measure_save(bench, &bytes);
-    printf("%-11s %4lld of %-4lld %8.0f %8.0f %8.0f %8.0f %12.4f %9zu %8.3f\n", name, (long long)found,
-           (long long)bench->seeds, quantile(needed, bench->seeds, 0.25), quantile(needed, bench->seeds, 0.5),
-           quantile(needed, bench->seeds, 0.75), needed[bench->seeds - 1], 1e3 * seconds / (double)proposals,
-           bytes / 1024, 1e3 * save_seconds);
+    for (int i = 0; i < 3; i++)
+        qsort(needed + (size_t)i * seeds, seeds, sizeof *needed, compare);
+    double save_seconds = measure_save(bench, &bytes, &model_bytes);
+    printf("%-11s %4lld of %-4lld %7.0f %7.0f %7.0f %7.0f %9.0f %7.4f %11.4f %7zu %9zu %7.3f\n", name,
+           (long long)found, (long long)bench->seeds, quantile(needed, bench->seeds, 0.25),
+           quantile(needed, bench->seeds, 0.5), quantile(needed, bench->seeds, 0.75), needed[seeds - 1],
+           quantile(trainings, bench->seeds, 0.5), quantile(best, bench->seeds, 0.5),
+           1e3 * seconds / (double)proposals, bytes, model_bytes / 1024, 1e3 * save_seconds);
     fflush(stdout);
     free(needed);
 }
 
 /* Takes NAME=VALUE; false where the name is unknown. */
-static bool set(struct bench *bench, const char *argument, const char **only)
+static bool set(struct bench *bench, const char *argument)
 {
     struct experiment *experiment = &bench->experiment;
     const struct {
@@ -138,6 +213,7 @@ static bool set(struct bench *bench, const char *argument, const char **only)
     } settings[] = {
         {"seeds", &bench->seeds, NULL},
         {"limit", &bench->limit, NULL},
+        {"units", &bench->units, NULL},
         {"batch", &experiment->search.batch, NULL},
         {"hidden", &experiment->rl.hidden, NULL},
         {"layers", &experiment->rl.layers, NULL},
@@ -147,11 +223,17 @@ static bool set(struct bench *bench, const char *argument, const char **only)
         {"entropy", NULL, &experiment->rl.entropy},
         {"baseline_decay", NULL, &experiment->rl.baseline_decay},
         {"gradient_clip", NULL, &experiment->rl.gradient_clip},
+        {"population", &experiment->evolution.population, NULL},
+        {"sample", &experiment->evolution.sample, NULL},
     };
     const char *equals = strchr(argument, '=');
     size_t length = equals ? (size_t)(equals - argument) : 0;
     if (equals && strncmp(argument, "algorithm=", length + 1) == 0) {
-        *only = equals + 1;
+        bench->only = equals + 1;
+        return true;
+    }
+    if (strcmp(argument, "targets=hidden") == 0 || strcmp(argument, "targets=swish") == 0) {
+        bench->hidden = strcmp(equals + 1, "hidden") == 0;
         return true;
     }
     for (size_t i = 0; equals && i < sizeof settings / sizeof *settings; i++) {
@@ -169,9 +251,8 @@ static bool set(struct bench *bench, const char *argument, const char **only)
 int main(int argc, char **argv)
 {
     matrix_fix_core(argv);
-    struct bench bench = {.seeds = 20, .limit = 5000};
+    struct bench bench = {.seeds = 20, .limit = 5000, .units = 1};
     struct problem problem = {0};
-    const char *only = NULL;
     struct experiment *defaults;
     if (experiment_parse("defaults", "[search]\ncandidates = 1\n", NULL, 0, &defaults, &problem) != 0) {
         fprintf(stderr, "%s\n", problem.text);
@@ -179,29 +260,30 @@ int main(int argc, char **argv)
     }
     bench.experiment = *defaults;
     for (int i = 1; i < argc; i++)
-        if (!set(&bench, argv[i], &only)) {
+        if (!set(&bench, argv[i])) {
             fprintf(stderr, "search_synthetic: %s: expected SETTING=VALUE\n", argv[i]);
             return 2;
         }
+    bench.experiment.space.units = (int)bench.units;
     if (space_new(&bench.experiment.space, &bench.space, &problem) != 0) {
         fprintf(stderr, "%s\n", problem.text);
         return 1;
     }
-    bench.synthetic = synthetic_new(bench.space);
-    size_t targets = 0;
-    for (size_t i = 0; i < bench.synthetic.strings; i++)
-        targets += bench.synthetic.target[i];
-    printf("%zu strings, %zu of them x*sigmoid(b*x); at most %lld proposals\n", bench.synthetic.strings,
-           targets, (long long)bench.limit);
-    printf("%-11s %-12s %8s %8s %8s %8s %12s %9s %8s\n", "algorithm", "found", "25 %", "median", "75 %",
-           "most", "ms/proposal", "state KiB", "save ms");
+    bool exact;
+    double strings;
+    space_strings(bench.space, &exact, &strings);
+    printf("%.0f strings; at most %lld proposals to find %s\n", strings, (long long)bench.limit,
+           bench.hidden ? "a hidden function" : "x*sigmoid(b*x)");
+    printf("%-11s %-12s %7s %7s %7s %7s %9s %7s %11s %7s %9s %7s\n", "algorithm", "found", "25 %", "median",
+           "75 %", "most", "trainings", "best", "ms/proposal", "state B", "model KiB", "save ms");
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
-        if (only && strcmp(only, algorithms[i].name) != 0)
+        if (bench.only && strcmp(bench.only, algorithms[i].name) != 0)
             continue;
         bench.experiment.search.algorithm = algorithms[i].algorithm;
         measure(&bench, algorithms[i].name);
     }
-    synthetic_release(&bench.synthetic);
+    if (bench.synthetic.space)
+        synthetic_release(&bench.synthetic);
     space_destroy(&bench.space);
     experiment_destroy(&defaults);
     return 0;

@@ -1,93 +1,211 @@
-/* peer: the other side of a conversation, for bad_input.sh.
+/* peer: the other side of a conversation, for bad_input.sh and keys.sh.
  *
- *     peer worker ENDPOINT VERSION        says HELLO with that protocol version and prints what is answered
- *     peer coordinator ENDPOINT REASON    binds, answers the first HELLO with BYE (not finished) for that
- * reason Exit status 0 when the conversation took place, 1 otherwise.
+ *     peer worker ENDPOINT VERSION [KEY]   says HELLO with that protocol version and prints what is answered
+ *     peer coordinator ENDPOINT REASON     binds, answers the first HELLO with BYE (not finished) for that
+ * reason peer thief ENDPOINT KEY OTHER        the worker of KEY gets a lease; OTHER's says that it is that
+ * worker, and reports for it; prints what each is answered
+ *
+ * Exit status 0 when the conversation took place, 1 otherwise (nobody answered in time, or the other end hung
+ * up).
  */
 #include "common/err.h"
+#include "common/numerics.h"
+#include "proto/link.h"
 #include "proto/msg.h"
 
-#include <czmq.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { PATIENCE_MS = 20000 };
 
-static bool receive(zsock_t *socket, zframe_t **ret_peer, struct msg *ret_msg)
+static const char DATA_HASH[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+static int64_t now_ms(void)
 {
-    zmsg_t *parts = zmsg_recv(socket);
-    if (!parts)
-        return false;
-    if (ret_peer)
-        *ret_peer = zmsg_pop(parts);
-    zframe_t *body = zmsg_last(parts);
-    struct problem problem;
-    bool good = body && msg_decode(zframe_data(body), zframe_size(body), ret_msg, &problem) == 0;
-    zmsg_destroy(&parts);
-    return good;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void answer(zsock_t *socket, zframe_t *peer, const struct msg *msg)
+/* The next message; false where none comes, or a worker's link is not let in. */
+static bool receive(struct link *link, bool worker, uint64_t *ret_peer, struct msg *ret_msg)
+{
+    struct problem problem = {0};
+    for (int64_t end_ms = now_ms() + PATIENCE_MS; now_ms() < end_ms;) {
+        struct link_message message;
+        enum link_receipt receipt = link_receive(link, &message);
+        if (receipt != LINK_NOTHING) {
+            *ret_peer = message.peer;
+            return receipt == LINK_MESSAGE && msg_decode(message.data, message.size, ret_msg, &problem) == 0;
+        }
+        enum link_news news = worker ? link_news(link) : LINK_NO_NEWS;
+        if (news != LINK_NO_NEWS && news != LINK_OPEN)
+            return false;
+        if (link_wait(link, NULL, 0, 100, &problem) != 0)
+            return false;
+    }
+    return false;
+}
+
+static void say(struct link *link, uint64_t peer, const struct msg *msg)
 {
     struct buf bytes = {0};
     msg_encode(msg, &bytes);
-    zmsg_t *parts = zmsg_new();
-    if (peer)
-        zmsg_append(parts, &peer);
-    zmsg_addmem(parts, bytes.data, bytes.size);
-    zmsg_send(&parts, socket);
+    link_send(link, peer, bytes.data, bytes.size);
     buf_release(&bytes);
 }
 
-static int speak_as_worker(const char *endpoint, const char *version)
+/* NULL with a word on stderr where the file cannot be used; "" for none. */
+static struct link *connect_with(const char *endpoint, const char *file, struct key *key)
 {
-    zsock_t *socket = zsock_new(ZMQ_DEALER);
-    zsock_set_rcvtimeo(socket, PATIENCE_MS);
+    struct link *link = NULL;
+    struct problem problem = {0};
+    struct link_settings settings = {.endpoint = endpoint, .queued = 100, .linger_ms = 0};
+    int err = 0;
+    if (file[0] != '\0') {
+        err = key_read(file, KEY_WORKER, key, &problem);
+        settings.key = key;
+    }
+    if (!err)
+        err = link_connect(&settings, &link, &problem);
+    if (err)
+        fprintf(stderr, "peer: %s\n", problem.text);
+    return link;
+}
+
+static struct msg hello(int64_t version)
+{
+    return (struct msg){.type = MSG_HELLO,
+                        .hello_ = {.version = version,
+                                   .numerics = NUMERICS,
+                                   .worker = "0123456789abcdef0123456789abcdef",
+                                   .host = "elsewhere",
+                                   .pid = 1,
+                                   .slots = 1,
+                                   .trainer = "actsearch",
+                                   .kernels = "portable",
+                                   .cpu = "none"}};
+}
+
+static int speak_as_worker(const char *endpoint, const char *version, const char *file)
+{
     static struct msg msg;
-    msg = (struct msg){.type = MSG_HELLO,
-                       .hello_ = {.version = atoll(version),
-                                  .worker = "0123456789abcdef0123456789abcdef",
-                                  .host = "elsewhere",
-                                  .pid = 1,
-                                  .slots = 1,
-                                  .trainer = "actsearch",
-                                  .kernels = "portable",
-                                  .cpu = "none"}};
+    struct key key = {0};
+    uint64_t peer;
+    msg = hello(atoll(version));
+    struct link *link = connect_with(endpoint, file, &key);
     bool answered = false;
-    if (zsock_connect(socket, "%s", endpoint) == 0) {
-        answer(socket, NULL, &msg);
-        answered = receive(socket, NULL, &msg);
+    if (link) {
+        say(link, 0, &msg);
+        answered = receive(link, true, &peer, &msg);
     }
     if (answered)
         printf("%s: %s\n", msg_type_name(msg.type), msg.type == MSG_BYE ? msg.bye_.reason : "");
-    zsock_destroy(&socket);
+    link_destroy(&link);
+    key_wipe(&key);
     return answered ? 0 : 1;
 }
 
 static int speak_as_coordinator(const char *endpoint, const char *reason)
 {
-    zsock_t *socket = zsock_new(ZMQ_ROUTER);
-    zsock_set_rcvtimeo(socket, PATIENCE_MS);
-    zsock_set_linger(socket, PATIENCE_MS);
     static struct msg msg;
-    zframe_t *peer = NULL;
-    bool asked =
-        zsock_bind(socket, "%s", endpoint) >= 0 && receive(socket, &peer, &msg) && msg.type == MSG_HELLO;
+    struct problem problem = {0};
+    struct link *link = NULL;
+    struct link_settings settings = {.endpoint = endpoint, .queued = 100, .linger_ms = PATIENCE_MS};
+    uint64_t peer = 0;
+    bool asked = link_bind(&settings, &link, &problem) == 0 && receive(link, false, &peer, &msg) &&
+                 msg.type == MSG_HELLO;
     if (asked) {
         msg = (struct msg){.type = MSG_BYE};
         snprintf(msg.bye_.reason, sizeof msg.bye_.reason, "%s", reason);
-        answer(socket, peer, &msg);
+        say(link, peer, &msg);
     }
-    zsock_destroy(&socket);
+    link_destroy(&link);
     return asked ? 0 : 1;
+}
+
+/* Says it, and waits for a message of that type; what else comes before is passed over. */
+static bool ask(struct link *link, struct msg *msg, enum msg_type type)
+{
+    uint64_t peer;
+    say(link, 0, msg);
+    for (int i = 0; i < 10 && receive(link, true, &peer, msg); i++)
+        if (msg->type == type)
+            return true;
+    return false;
+}
+
+static struct msg result_of(int64_t attempt, int64_t trial)
+{
+    struct msg msg = {.type = MSG_RESULT,
+                      .result_ = {.attempt = attempt,
+                                  .trial = trial,
+                                  .step = 10,
+                                  .correct = 4000,
+                                  .validation_count = 5000,
+                                  .validation_loss = 0.5,
+                                  .train_loss = 0.5}};
+    snprintf(msg.result_.data_hash, sizeof msg.result_.data_hash, "%s", DATA_HASH);
+    return msg;
+}
+
+static int steal(const char *endpoint, const char *file, const char *other_file)
+{
+    static struct msg msg;
+    struct key key = {0}, other_key = {0};
+    struct link *link = connect_with(endpoint, file, &key),
+                *other = connect_with(endpoint, other_file, &other_key);
+    int64_t attempt = 0, trial = 0;
+    uint64_t peer;
+    bool good = link && other;
+    if (good) {
+        msg = hello(PROTO_VERSION);
+        good = ask(link, &msg, MSG_WELCOME);
+    }
+    if (good) {
+        msg = (struct msg){.type = MSG_REQUEST, .request_ = {.free = 1}};
+        snprintf(msg.request_.data_hash, sizeof msg.request_.data_hash, "%s", DATA_HASH);
+        good = ask(link, &msg, MSG_LEASE);
+        attempt = msg.lease_.attempt;
+        trial = msg.lease_.trial;
+    }
+    if (good) {
+        msg = hello(PROTO_VERSION);
+        good = ask(other, &msg, MSG_WELCOME);
+    }
+    if (good) {
+        msg = result_of(attempt, trial);
+        say(other, 0, &msg);
+        good = receive(other, true, &peer, &msg);
+    }
+    if (good)
+        printf("thief: %s\n", msg_type_name(msg.type));
+    if (good) {
+        msg = result_of(attempt, trial);
+        say(link, 0, &msg);
+        good = receive(link, true, &peer, &msg);
+    }
+    if (good)
+        printf("owner: %s\n", msg_type_name(msg.type));
+    link_destroy(&link);
+    link_destroy(&other);
+    key_wipe(&key);
+    key_wipe(&other_key);
+    return good ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "worker") == 0)
-        return speak_as_worker(argv[2], argv[3]);
+    if ((argc == 4 || argc == 5) && strcmp(argv[1], "worker") == 0)
+        return speak_as_worker(argv[2], argv[3], argc == 5 ? argv[4] : "");
     if (argc == 4 && strcmp(argv[1], "coordinator") == 0)
         return speak_as_coordinator(argv[2], argv[3]);
-    fputs("usage: peer worker ENDPOINT VERSION | peer coordinator ENDPOINT REASON\n", stderr);
+    if (argc == 5 && strcmp(argv[1], "thief") == 0)
+        return steal(argv[2], argv[3], argv[4]);
+    fputs("usage: peer worker ENDPOINT VERSION [KEY] | coordinator ENDPOINT REASON | thief ENDPOINT KEY "
+          "OTHER\n",
+          stderr);
     return 2;
 }

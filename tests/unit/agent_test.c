@@ -50,6 +50,39 @@ static void long_silence_asks_for_a_new_socket_and_says_hello_on_it(void **state
     assert_in_range(reconnects, 1, 2);
 }
 
+static void a_refused_socket_is_replaced_soon_and_ever_more_patiently(void **state)
+{
+    struct script *script = *state;
+    act(script);
+    int64_t refused_ms = script->now_ms, waits_ms[12];
+    int count = 0;
+    agent_refused(script->agent, script->now_ms);
+    while (count < 12) {
+        script->now_ms = agent_next_ms(script->agent);
+        act(script);
+        if (count_actions(script, AGENT_RECONNECT) == 0)
+            continue;
+        assert_int_equal(script->noted[0].action, AGENT_RECONNECT);
+        assert_int_equal(count_of(script, MSG_HELLO), 1);
+        waits_ms[count++] = script->now_ms - refused_ms;
+        refused_ms = script->now_ms;
+        agent_refused(script->agent, script->now_ms);
+        agent_refused(script->agent, script->now_ms); /* told twice it waits no longer */
+    }
+    assert_in_range(waits_ms[0], AGENT_REFUSED_MS * 3 / 4, AGENT_REFUSED_MS * 5 / 4);
+    assert_in_range(waits_ms[2], AGENT_REFUSED_MS * 3, AGENT_REFUSED_MS * 5);
+    assert_in_range(waits_ms[11], 15000, 75000);
+    hear_welcome(script, "pictures"); /* let in at last: the next time begins anew */
+    act(script);
+    agent_refused(script->agent, script->now_ms);
+    refused_ms = script->now_ms;
+    do {
+        script->now_ms = agent_next_ms(script->agent);
+        act(script);
+    } while (count_actions(script, AGENT_RECONNECT) == 0);
+    assert_in_range(script->now_ms - refused_ms, AGENT_REFUSED_MS * 3 / 4, AGENT_REFUSED_MS * 5 / 4);
+}
+
 static void a_worker_that_is_answered_keeps_its_socket(void **state)
 {
     struct script *script = *state;
@@ -302,6 +335,7 @@ int main(void)
         PROMISE(hello_is_said_again_ever_more_slowly_while_nothing_is_heard),
         PROMISE(two_agents_do_not_come_back_in_step),
         PROMISE(long_silence_asks_for_a_new_socket_and_says_hello_on_it),
+        PROMISE(a_refused_socket_is_replaced_soon_and_ever_more_patiently),
         PROMISE(a_worker_that_is_answered_keeps_its_socket),
         PROMISE(a_coordinator_of_another_version_is_left),
         PROMISE(a_refusal_leaves_with_the_reason),

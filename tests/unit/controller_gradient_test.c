@@ -23,6 +23,7 @@ struct setup {
     struct ppo_batch batch;
     struct ppo_settings settings;
     double *old, *advantage, *gradient;
+    bool *relevant;
 };
 
 /* A batch whose ratios lie on both sides of the clip range, with advantages of both signs; `capacity` of the
@@ -37,10 +38,11 @@ static struct setup setup_new(size_t capacity)
     setup.pass = pass_new(setup.controller, capacity);
     size_t steps = setup.controller->steps;
     setup.old = xcalloc(BATCH * steps, sizeof(double));
+    setup.relevant = xcalloc(BATCH * steps, sizeof(bool));
     setup.advantage = xcalloc(BATCH, sizeof(double));
     setup.gradient = xcalloc(setup.controller->count, sizeof(double));
-    setup.batch =
-        (struct ppo_batch){BATCH, xcalloc(BATCH * steps, sizeof(uint16_t)), setup.old, setup.advantage};
+    setup.batch = (struct ppo_batch){BATCH, xcalloc(BATCH * steps, sizeof(uint16_t)), setup.old,
+                                     setup.relevant, setup.advantage};
     for (size_t first = 0; first < BATCH; first += capacity) {
         size_t count = BATCH - first < capacity ? BATCH - first : capacity;
         controller_forward(setup.controller, setup.pass, count, setup.batch.tokens + first * steps, &rng);
@@ -51,8 +53,10 @@ static struct setup setup_new(size_t capacity)
                 setup.old[(first + b) * steps + t] = now == 0 ? 0 : now + 0.8 * rng_uniform(&rng) - 0.4;
             }
     }
-    for (size_t b = 0; b < BATCH; b++)
+    for (size_t b = 0; b < BATCH; b++) {
         setup.advantage[b] = rng_normal(&rng);
+        space_relevant(setup.space, setup.batch.tokens + b * steps, setup.relevant + b * steps);
+    }
     return setup;
 }
 
@@ -60,6 +64,7 @@ static void setup_release(struct setup *setup)
 {
     free(setup->batch.tokens);
     free(setup->old);
+    free(setup->relevant);
     free(setup->advantage);
     free(setup->gradient);
     pass_destroy(&setup->pass);
@@ -69,8 +74,7 @@ static void setup_release(struct setup *setup)
 
 static double loss_of(struct setup *setup, double *gradient)
 {
-    double entropy;
-    return ppo_gradient(setup->controller, setup->pass, &setup->batch, &setup->settings, gradient, &entropy);
+    return ppo_gradient(setup->controller, setup->pass, &setup->batch, &setup->settings, gradient, NULL);
 }
 
 /* |analytic − numeric| over the group, relative to its norm. Fourth-order central differences. */
@@ -137,8 +141,7 @@ static void the_batch_of_this_test_has_clipped_and_unclipped_tokens_of_both_sign
 {
     (void)state;
     struct setup setup = setup_new(BATCH);
-    double entropy;
-    ppo_gradient(setup.controller, setup.pass, &setup.batch, &setup.settings, setup.gradient, &entropy);
+    loss_of(&setup, setup.gradient);
     int seen[2][3] = {{0}};
     for (size_t b = 0; b < BATCH; b++)
         for (size_t t = 0; t < setup.controller->steps; t++) {
@@ -184,12 +187,35 @@ static void probabilities_of_each_token_add_up_to_one(void **state)
     setup_release(&setup);
 }
 
+static void a_token_that_cannot_change_the_function_is_moved_by_the_entropy_bonus_alone(void **state)
+{
+    (void)state;
+    struct setup setup = setup_new(BATCH);
+    size_t steps = setup.controller->steps;
+    int dropped = 0, kept = 0;
+    setup.settings.entropy_weight = 0;
+    loss_of(&setup, setup.gradient);
+    for (size_t b = 0; b < BATCH; b++)
+        for (size_t t = 0; t < steps; t++) {
+            const double *dlogits = pass_row(setup.controller, setup.pass, setup.pass->dlogits, t, b);
+            bool moves = false;
+            for (size_t j = 0; j < setup.controller->choices[t]; j++)
+                moves = moves || dlogits[j] != 0;
+            assert_true(!moves || setup.relevant[b * steps + t]);
+            dropped += !setup.relevant[b * steps + t];
+            kept += moves;
+        }
+    assert_true(dropped > 0 && kept > 0);
+    setup_release(&setup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_batch_of_this_test_has_clipped_and_unclipped_tokens_of_both_signs),
         cmocka_unit_test(the_gradient_of_the_loss_is_that_of_finite_differences),
         cmocka_unit_test(a_batch_larger_than_the_pass_has_the_same_loss_and_gradient),
+        cmocka_unit_test(a_token_that_cannot_change_the_function_is_moved_by_the_entropy_bonus_alone),
         cmocka_unit_test(a_forced_token_costs_nothing_and_moves_nothing),
         cmocka_unit_test(probabilities_of_each_token_add_up_to_one),
     };

@@ -45,6 +45,12 @@ void search_destroy(struct search **search)
     *search = NULL;
 }
 
+bool search_asynchronous(const struct search *search)
+{
+    (void)search;
+    return false;
+}
+
 enum search_answer search_next(struct search *search, struct proposal *ret_proposal)
 {
     uint64_t batch = (uint64_t)search->experiment->search.batch;
@@ -75,7 +81,8 @@ bool search_waits_for(const struct search *search, uint64_t number)
 
 struct search_status search_status(const struct search *search)
 {
-    return (struct search_status){.proposals = search->made, .rewards = search->reported};
+    return (struct search_status){
+        .proposals = search->made, .rewards = search->reported, .tokens = space_tokens(search->space)};
 }
 
 void search_save(const struct search *search, struct buf *ret_state)
@@ -84,6 +91,20 @@ void search_save(const struct search *search, struct buf *ret_state)
     buf_put_u64(ret_state, search->reported);
     for (uint64_t i = 0; i < search->made; i++)
         buf_put_f64(ret_state, search->rewards[i]);
+}
+
+void search_save_model(const struct search *search, struct buf *ret_model)
+{
+    (void)search;
+    (void)ret_model;
+}
+
+int search_load_model(struct search *search, const void *model, size_t size)
+{
+    (void)search;
+    (void)model;
+    (void)size;
+    return ERR_CORRUPT;
 }
 
 int search_load(struct search *search, const void *state, size_t size)
@@ -207,11 +228,22 @@ UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
         *rows_curve(disk) = changes->curves.items[i];
     if (changes->search_changed) {
         struct buf state = disk->search.state;
+        const char *policy = disk->search.policy;
         disk->search = changes->search;
+        disk->search.policy = policy && strcmp(policy, changes->search.policy) == 0
+                                  ? policy
+                                  : rows_keep(disk, changes->search.policy);
         disk->search.state = state;
         buf_clear(&disk->search.state);
         buf_put(&disk->search.state, changes->search.state.data, changes->search.state.size);
         disk->search_changed = true;
+    }
+    if (changes->model_changed) {
+        disk->model.policy_version = changes->model.policy_version;
+        disk->model.at_ms = changes->model.at_ms;
+        buf_clear(&disk->model.model);
+        buf_put(&disk->model.model, changes->model.model.data, changes->model.model.size);
+        disk->model_changed = true;
     }
 }
 

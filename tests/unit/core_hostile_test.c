@@ -2,6 +2,21 @@
  * still ends. */
 #include "tests/unit/core_bench.h"
 
+/* Each peer has a key of its own or none: a connection does not change its key. */
+static const char *key_of(uint64_t peer)
+{
+    static const char *const keys[] = {"", "", "one key", "one key", "another key", "a third key", "", ""};
+    return keys[peer % 8];
+}
+
+static void say_with_key(struct bench *bench, uint64_t peer, const struct msg *msg)
+{
+    if (msg->type == MSG_HELLO && key_of(peer)[0] != '\0')
+        core_hello(bench->core, peer, key_of(peer), &msg->hello_, bench->now_ms);
+    else
+        core_receive(bench->core, peer, msg, bench->now_ms);
+}
+
 /* A message of any type that a worker may send, about attempts and trials that exist or nearly do. */
 static struct msg anything(const struct bench *bench, struct rng *rng)
 {
@@ -69,7 +84,9 @@ static void peers_that_say_anything_break_no_invariant(void **state)
         join(&bench, 9, "honest", 1); /* the first one pins the data set */
         for (int i = 0; i < 4000; i++) {
             struct msg msg = anything(&bench, &rng);
-            say(&bench, 1 + rng_below(&rng, 6), msg);
+            say_with_key(&bench, 1 + rng_below(&rng, 6), &msg);
+            if (rng_below(&rng, 300) == 0)
+                core_revoke(bench.core, key_of(2 + rng_below(&rng, 4)), bench.now_ms);
             if (rng_below(&rng, 200) == 0) /* long enough that leases lapse */
                 bench.now_ms += bench.experiment->queue.lease_ms / 2;
             bench.now_ms += (int64_t)rng_below(&rng, 3) - 1; /* the clock may go back */

@@ -142,7 +142,7 @@ static void every_column_is_described(void **state)
                     "WHERE s.type IN ('table', 'view') AND s.name NOT LIKE 'sqlite%' GROUP BY s.name",
                     NULL, 0, check_table, &tables, &problem),
         0);
-    assert_true(tables == 14);
+    assert_true(tables == 15);
     store_reader_close(&reader);
 }
 

@@ -102,9 +102,35 @@ static void it_agrees_with_a_plain_list(void **state)
     leases_release(&leases);
 }
 
+static void what_a_group_holds_is_the_sum_over_its_workers(void **state)
+{
+    (void)state;
+    struct leases leases = leases_start(1, 1000);
+    int64_t a = lease_grant(&leases, 1, 1, 0), b = lease_grant(&leases, 2, 2, 0);
+    lease_grant(&leases, 3, 2, 0);
+    assert_int_equal(lease_group_held(&leases, 1), 0);
+    lease_group(&leases, 1, 1);
+    lease_group(&leases, 2, 1);
+    lease_group(&leases, 90, 2);
+    assert_int_equal(lease_group_held(&leases, 1), 3);
+    lease_end(&leases, a);
+    assert_int_equal(lease_group_held(&leases, 1), 2);
+    lease_grant(&leases, 4, 90, 0);
+    lease_grant(&leases, 5, 91, 0); /* of no group */
+    assert_int_equal(lease_group_held(&leases, 2), 1);
+    assert_int_equal(lease_group_held(&leases, 0), 0);
+    lease_group(&leases, 2, 2);
+    assert_int_equal(lease_group_held(&leases, 1), 0);
+    assert_int_equal(lease_group_held(&leases, 2), 3);
+    lease_end(&leases, b);
+    assert_int_equal(lease_group_held(&leases, 2), 2);
+    leases_release(&leases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_group_holds_is_the_sum_over_its_workers),
         cmocka_unit_test(attempts_are_counted_within_their_epoch),
         cmocka_unit_test(a_lease_lapses_at_its_deadline_and_a_renewal_moves_it),
         cmocka_unit_test(a_lease_of_an_earlier_epoch_is_unheard_of_until_it_is_claimed),

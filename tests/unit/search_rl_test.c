@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "common/hash.h"
 #include "common/matrix.h"
 #include "coordinator/search/search.h"
 
@@ -15,68 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-/* A reward with a known optimum: the share of the sequence's tokens that are 1 (0 where the token has no
- * choice). */
-static double reward_of(const struct space *space, const uint16_t *tokens)
-{
-    int right = 0, choosable = 0;
-    for (int at = 0; at < space_tokens(space); at++) {
-        choosable += space_choices(space, at) > 1;
-        right += space_choices(space, at) > 1 && tokens[at] == 1;
-    }
-    return (double)right / choosable;
-}
-
-static struct buf state_of(const struct search *search)
-{
-    struct buf buf = {0};
-    search_save(search, &buf);
-    return buf;
-}
-
-static void assert_same_state(const struct search *a, const struct search *b)
-{
-    struct buf of_a = state_of(a), of_b = state_of(b);
-    assert_int_equal(of_a.size, of_b.size);
-    assert_memory_equal(of_a.data, of_b.data, of_a.size);
-    buf_release(&of_a);
-    buf_release(&of_b);
-}
-
-/* Proposes and rewards a whole batch, in the order of `order` (NULL: as proposed); returns the mean reward.
- */
-static double run_batch(struct search *search, const struct space *space, size_t size, const uint32_t *order)
-{
-    struct proposal proposal[64];
-    double sum = 0;
-    assert_true(size <= 64);
-    for (size_t i = 0; i < size; i++)
-        assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
-    for (size_t i = 0; i < size; i++) {
-        const struct proposal *p = &proposal[order ? order[i] : i];
-        sum += reward_of(space, p->tokens);
-        search_report(search, p->number, reward_of(space, p->tokens));
-    }
-    return sum / (double)size;
-}
-
 static void the_state_does_not_depend_on_the_order_of_the_reports(void **state)
 {
     (void)state;
-    struct space *space = small_space(2);
-    struct experiment experiment = small_experiment(ALGORITHM_RL, 1);
-    struct search *a = search_new(&experiment, space), *b = search_new(&experiment, space);
-    struct rng rng = rng_seed(1, "order", 0);
-    for (int round = 0; round < 5; round++) {
-        uint32_t order[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-        rng_shuffle(&rng, order, 8);
-        run_batch(a, space, 8, NULL);
-        run_batch(b, space, 8, order);
-        assert_same_state(a, b);
-    }
-    search_destroy(&a);
-    search_destroy(&b);
-    space_destroy(&space);
+    check_order_of_reports(ALGORITHM_RL);
 }
 
 static void a_batch_waits_for_its_last_reward(void **state)
@@ -113,10 +54,7 @@ static void a_state_saved_at_any_moment_of_a_batch_goes_on_bit_for_bit(void **st
     struct proposal proposal, open[8];
     for (int moment = 0; moment < 32;
          moment++) { /* two batches, saved before each proposal and each report */
-        struct search *b = search_new(&experiment, space);
-        struct buf saved = state_of(a);
-        assert_int_equal(search_load(b, saved.data, saved.size), 0);
-        buf_release(&saved);
+        struct search *b = twin_of(a, &experiment, space);
         assert_same_state(a, b);
         if (moment % 16 < 8) {
             assert_int_equal(search_next(a, &proposal), SEARCH_PROPOSED);
@@ -147,34 +85,81 @@ static void a_damaged_state_of_a_controller_is_refused(void **state)
     run_batch(search, space, 8, NULL);
     for (int i = 0; i < 3; i++)
         search_next(search, &proposal);
-    struct buf saved = state_of(search);
-    for (size_t size = 0; size < saved.size; size += 97)
-        assert_int_equal(load_fresh(&experiment, space, saved.data, size), ERR_CORRUPT);
-    for (size_t at = 0; at < saved.size; at += 89) {
+    struct buf saved = state_of(search), model = model_of(search);
+    for (size_t size = 0; size < saved.size; size += 7)
+        assert_int_equal(load_fresh(&experiment, space, &model, saved.data, size), ERR_CORRUPT);
+    for (size_t at = 0; at < saved.size; at += 9) {
         saved.data[at] ^= 0x10;
-        assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), ERR_CORRUPT);
         saved.data[at] ^= 0x10;
     }
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), 0);
+    for (size_t at = 0; at < model.size; at += 89) {
+        struct buf cut = {model.data, at + 1, 0};
+        assert_int_equal(load_fresh(&experiment, space, &cut, saved.data, saved.size), ERR_CORRUPT);
+        model.data[at] ^= 0x10;
+        assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), ERR_CORRUPT);
+        model.data[at] ^= 0x10;
+    }
+    assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), 0);
     experiment.rl.hidden++;
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &model, saved.data, saved.size), ERR_CORRUPT);
     buf_release(&saved);
+    buf_release(&model);
     search_destroy(&search);
     space_destroy(&space);
 }
 
-/* Sets the eight bytes at `at` and mends the hash, as somebody would who forges a state. */
-static int load_forged(const struct experiment *experiment, const struct space *space,
-                       const struct buf *saved, size_t at, uint64_t value)
+static void the_model_changes_with_the_version_only(void **state)
 {
-    struct buf forged = {0};
-    buf_put(&forged, saved->data, at);
-    buf_put_u64(&forged, value);
-    buf_put(&forged, saved->data + at + 8, saved->size - 8 - (at + 8));
-    buf_put_u64(&forged, hash64(forged.data, forged.size));
-    int err = load_fresh(experiment, space, forged.data, forged.size);
-    buf_release(&forged);
-    return err;
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    struct search *search = search_new(&experiment, space);
+    struct proposal proposal;
+    assert_same_buf(model_of(search), (struct buf){0}); /* the start follows from the seed */
+    for (uint64_t version = 0; version < 3; version++) {
+        struct buf model = model_of(search);
+        for (int i = 0; i < 8; i++)
+            search_next(search, &proposal);
+        for (uint64_t i = 0; i < 7; i++)
+            search_report(search, version * 8 + i, 0.1 * (double)i);
+        assert_same_buf(model, model_of(search));
+        model = model_of(search);
+        search_report(search, version * 8 + 7, 0.9);
+        struct buf later = model_of(search), small = state_of(search);
+        assert_true(later.size > 20 * small.size);
+        assert_true(later.size != model.size || memcmp(later.data, model.data, later.size) != 0);
+        buf_release(&model);
+        buf_release(&later);
+        buf_release(&small);
+    }
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void a_state_and_a_model_of_different_versions_are_refused(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 7);
+    struct search *search = search_new(&experiment, space);
+    struct buf none = {0};
+    run_batch(search, space, 8, NULL);
+    struct buf old_state = state_of(search), old_model = model_of(search);
+    run_batch(search, space, 8, NULL);
+    struct buf new_state = state_of(search), new_model = model_of(search);
+    assert_int_equal(load_fresh(&experiment, space, &old_model, old_state.data, old_state.size), 0);
+    assert_int_equal(load_fresh(&experiment, space, &new_model, new_state.data, new_state.size), 0);
+    assert_int_equal(load_fresh(&experiment, space, &old_model, new_state.data, new_state.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &new_model, old_state.data, old_state.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &none, new_state.data, new_state.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &new_state, new_model.data, new_model.size), ERR_CORRUPT);
+    buf_release(&old_state);
+    buf_release(&old_model);
+    buf_release(&new_state);
+    buf_release(&new_model);
+    search_destroy(&search);
+    space_destroy(&space);
 }
 
 static void a_forged_state_with_a_right_hash_is_read_within_bounds(void **state)
@@ -187,18 +172,23 @@ static void a_forged_state_with_a_right_hash_is_read_within_bounds(void **state)
     run_batch(search, space, 8, NULL);
     for (int i = 0; i < 3; i++)
         search_next(search, &proposal);
-    struct buf saved = state_of(search);
+    struct buf saved = state_of(search), model = model_of(search);
     static const uint64_t values[] = {0, 1, 2, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(0x7ff8000000000000)};
-    enum { HEADER = 120, BATCH = 8 * (5 * (4 + 8) + 8) + 8 };
-    for (size_t at = 0; at < saved.size - 16; at += at < HEADER || at > saved.size - BATCH - 64 ? 4 : 1003)
-        for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-            load_forged(&experiment, space, &saved, at, values[i]);
-    assert_int_equal(load_forged(&experiment, space, &saved, 8, 0), ERR_CORRUPT); /* identity */
-    assert_int_equal(load_forged(&experiment, space, &saved, 16, 9),
-                     ERR_CORRUPT); /* proposals: fewer than handed out */
-    assert_int_equal(load_forged(&experiment, space, &saved, 24, UINT64_MAX),
-                     ERR_CORRUPT); /* open proposals */
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        for (size_t at = 0; at < saved.size - 16; at += 4)
+            load_forged(&experiment, space, &model, &saved, at, values[i]);
+        for (size_t at = 0; at < model.size - 16; at += at < 120 ? 4 : 1003)
+            load_forged(&experiment, space, &model, NULL, at, values[i]);
+    }
+    enum { IDENTITY = 8, PROPOSALS = 16, OPEN = 24, VERSION = 16 };
+    assert_int_equal(load_forged(&experiment, space, &model, &saved, IDENTITY, 0), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &model, &saved, PROPOSALS, 9),
+                     ERR_CORRUPT); /* fewer than handed out */
+    assert_int_equal(load_forged(&experiment, space, &model, &saved, OPEN, UINT64_MAX), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &model, NULL, IDENTITY, 0), ERR_CORRUPT);
+    assert_int_equal(load_forged(&experiment, space, &model, NULL, VERSION, 0), ERR_CORRUPT);
     buf_release(&saved);
+    buf_release(&model);
     search_destroy(&search);
     space_destroy(&space);
 }
@@ -219,6 +209,43 @@ static void a_reward_with_a_known_optimum_is_learnt_and_entropy_falls(void **sta
     assert_true(last > 0.9);
     assert_true(at_first.entropy > 1.0 && at_last.entropy < 0.5 * at_first.entropy);
     assert_true(fabs(at_last.baseline - last) < 0.1);
+    search_destroy(&search);
+    space_destroy(&space);
+}
+
+static void what_is_learnt_of_each_token_is_visible(void **state)
+{
+    (void)state;
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    experiment.search.batch = 20;
+    struct search *search = search_new(&experiment, space);
+    assert_int_equal(search_status(search).tokens, 0);
+    run_batch(search, space, 20, NULL);
+    struct search_status status = search_status(search);
+    double sum = 0;
+    int choosable = 0;
+    assert_int_equal(status.tokens, space_tokens(space));
+    for (int at = 0; at < status.tokens; at++) { /* still nearly uniform */
+        double choices = space_choices(space, at);
+        assert_true(fabs(status.token[at].entropy - log(choices)) < 0.05);
+        assert_true(fabs(status.token[at].probability - 1 / choices) < 0.15);
+        sum += status.token[at].entropy;
+        choosable += choices > 1;
+    }
+    assert_true(fabs(status.entropy - sum / choosable) < 1e-12);
+    for (int i = 0; i < 150; i++)
+        run_batch(search, space, 20, NULL);
+    status = search_status(search);
+    for (int at = 0; at < status.tokens; at++) {
+        assert_int_equal(status.token[at].likeliest, space_choices(space, at) > 1 ? 1 : 0);
+        assert_true(status.token[at].probability > 0.6);
+        assert_true(status.token[at].entropy < 0.8 * log(space_choices(space, at)) + 1e-12);
+    }
+    struct search *twin = twin_of(search, &experiment, space);
+    struct search_status again = search_status(twin);
+    assert_memory_equal(&again, &status, sizeof status);
+    search_destroy(&twin);
     search_destroy(&search);
     space_destroy(&space);
 }
@@ -334,8 +361,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_batch_waits_for_its_last_reward),
         cmocka_unit_test(a_state_saved_at_any_moment_of_a_batch_goes_on_bit_for_bit),
         cmocka_unit_test(a_damaged_state_of_a_controller_is_refused),
+        cmocka_unit_test(the_model_changes_with_the_version_only),
+        cmocka_unit_test(a_state_and_a_model_of_different_versions_are_refused),
         cmocka_unit_test(a_forged_state_with_a_right_hash_is_read_within_bounds),
         cmocka_unit_test(a_reward_with_a_known_optimum_is_learnt_and_entropy_falls),
+        cmocka_unit_test(what_is_learnt_of_each_token_is_visible),
         cmocka_unit_test(rewards_that_are_all_equal_teach_nothing),
         cmocka_unit_test(the_log_probability_is_that_of_the_whole_sequence),
         cmocka_unit_test(a_space_without_a_choice_is_proposed_with_probability_one),

@@ -1,4 +1,4 @@
-/* The controller with its default settings finds x·σ(b·x) among the paper's 6,250 strings.
+/* The controller and evolution with their default settings find x·σ(b·x) among the paper's 6,250 strings.
  * tests/bench/search_synthetic.c has the statistics over many seeds; here one of them is pinned. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,10 +33,11 @@ static void the_controller_finds_swish_by_its_defaults(void **state)
         for (int i = 0; i < 20; i++)
             assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
         for (int i = 0; i < 20; i++) {
-            size_t rank = synthetic_rank(&synthetic, proposal[i].tokens);
-            found = found || synthetic.target[rank];
-            sum += synthetic.reward[rank] / 20;
-            search_report(search, proposal[i].number, synthetic.reward[rank]);
+            struct synthetic_function function =
+                synthetic_at(&synthetic, synthetic_function(&synthetic, proposal[i].tokens));
+            found = found || function.target;
+            sum += function.reward / 20;
+            search_report(search, proposal[i].number, function.reward);
         }
         first = batch < 5 ? first + sum / 5 : first;
         last = batch < 5 ? first : 0.8 * last + 0.2 * sum;
@@ -49,6 +50,54 @@ static void the_controller_finds_swish_by_its_defaults(void **state)
     experiment_destroy(&experiment);
 }
 
+/* Whether evolution with its default settings proposes the target within so many proposals. */
+static bool evolution_finds(int units, uint64_t seed, int proposals)
+{
+    struct experiment *experiment;
+    struct problem problem = {0};
+    struct space *space = space_of(units, "paper", "paper");
+    assert_int_equal(experiment_parse("test", "[search]\nalgorithm = evolution\ncandidates = 1\nbatch = 20\n",
+                                      NULL, 0, &experiment, &problem),
+                     0);
+    assert_int_equal(experiment->evolution.population, 100);
+    assert_int_equal(experiment->evolution.sample, 25);
+    experiment->seed = seed;
+    struct synthetic synthetic = synthetic_new(space);
+    struct search *search = search_new(experiment, space);
+    bool found = false;
+    for (int batch = 0; batch < proposals / 20 && !found; batch++) {
+        struct proposal proposal[20];
+        for (int i = 0; i < 20; i++)
+            assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
+        for (int i = 0; i < 20; i++) {
+            struct synthetic_function function =
+                synthetic_at(&synthetic, synthetic_function(&synthetic, proposal[i].tokens));
+            found = found || function.target;
+            search_report(search, proposal[i].number, function.reward);
+        }
+    }
+    search_destroy(&search);
+    synthetic_release(&synthetic);
+    space_destroy(&space);
+    experiment_destroy(&experiment);
+    return found;
+}
+
+static void evolution_finds_swish_by_its_defaults(void **state)
+{
+    (void)state;
+    int found = 0;
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        found += evolution_finds(1, seed, 1200);
+    assert_in_range(found, 4, 5);
+}
+
+static void evolution_finds_swish_among_two_units(void **state)
+{
+    (void)state;
+    assert_true(evolution_finds(2, 1, 2000) || evolution_finds(2, 2, 2000) || evolution_finds(2, 3, 2000));
+}
+
 static void the_target_is_one_string_and_the_best_reward_is_one(void **state)
 {
     (void)state;
@@ -57,11 +106,12 @@ static void the_target_is_one_string_and_the_best_reward_is_one(void **state)
     int targets = 0, usable = 0;
     assert_int_equal(synthetic.strings, 6250);
     for (size_t i = 0; i < synthetic.strings; i++) {
-        assert_true(synthetic.reward[i] >= 0 && synthetic.reward[i] <= 1);
-        usable += synthetic.reward[i] > 0;
-        targets += synthetic.target[i];
-        if (synthetic.target[i])
-            assert_true(synthetic.reward[i] == 1);
+        struct synthetic_function function = synthetic_at(&synthetic, synthetic.string[i]);
+        assert_true(function.reward >= 0 && function.reward <= 1);
+        usable += function.usable;
+        targets += function.target;
+        if (function.target)
+            assert_true(function.reward == 1);
     }
     assert_int_equal(targets, 1);
     assert_in_range(usable, 3000, 6000);
@@ -76,6 +126,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_target_is_one_string_and_the_best_reward_is_one),
         cmocka_unit_test(the_controller_finds_swish_by_its_defaults),
+        cmocka_unit_test(evolution_finds_swish_by_its_defaults),
+        cmocka_unit_test(evolution_finds_swish_among_two_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

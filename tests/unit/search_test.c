@@ -141,17 +141,13 @@ static void a_saved_state_goes_on_the_same(void **state)
     struct space *space = small_space(1);
     for (int algorithm = ALGORITHM_EXHAUSTIVE; algorithm <= ALGORITHM_RANDOM; algorithm++) {
         struct experiment experiment = small_experiment((enum algorithm)algorithm, 9);
-        struct search *a = search_new(&experiment, space), *b = search_new(&experiment, space);
+        struct search *a = search_new(&experiment, space);
         struct proposal from_a, from_b;
         for (int i = 0; i < 10; i++)
             search_next(a, &from_a);
         search_report(a, 4, 0.25);
-        struct buf saved = {0}, again = {0};
-        search_save(a, &saved);
-        assert_int_equal(search_load(b, saved.data, saved.size), 0);
-        search_save(b, &again);
-        assert_int_equal(saved.size, again.size);
-        assert_memory_equal(saved.data, again.data, saved.size);
+        struct search *b = twin_of(a, &experiment, space);
+        assert_same_state(a, b);
         for (int i = 0; i < 20; i++) {
             assert_int_equal(search_next(a, &from_a), SEARCH_PROPOSED);
             assert_int_equal(search_next(b, &from_b), SEARCH_PROPOSED);
@@ -160,8 +156,6 @@ static void a_saved_state_goes_on_the_same(void **state)
         }
         assert_true(aborts_on_report(b, 4));
         search_report(b, 5, 0.25);
-        buf_release(&saved);
-        buf_release(&again);
         search_destroy(&a);
         search_destroy(&b);
     }
@@ -177,16 +171,16 @@ static void a_damaged_state_is_refused(void **state)
     struct proposal proposal;
     for (int i = 0; i < 3; i++)
         search_next(search, &proposal);
-    struct buf saved = {0};
+    struct buf saved = {0}, none = {0};
     search_save(search, &saved);
     for (size_t size = 0; size < saved.size; size++)
-        assert_int_equal(load_fresh(&experiment, space, saved.data, size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, space, &none, saved.data, size), ERR_CORRUPT);
     for (size_t at = 0; at < saved.size; at++) {
         saved.data[at] ^= 1;
-        assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), ERR_CORRUPT);
+        assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), ERR_CORRUPT);
         saved.data[at] ^= 1;
     }
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), 0);
+    assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), 0);
     buf_release(&saved);
     search_destroy(&search);
     space_destroy(&space);
@@ -198,16 +192,16 @@ static void a_state_of_another_experiment_is_refused(void **state)
     struct space *space = small_space(1), *other_space = small_space(2);
     struct experiment experiment = small_experiment(ALGORITHM_RANDOM, 9);
     struct search *search = search_new(&experiment, space);
-    struct buf saved = {0};
+    struct buf saved = {0}, none = {0};
     search_save(search, &saved);
-    assert_int_equal(load_fresh(&experiment, space, saved.data, saved.size), 0);
-    assert_int_equal(load_fresh(&experiment, other_space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&experiment, space, &none, saved.data, saved.size), 0);
+    assert_int_equal(load_fresh(&experiment, other_space, &none, saved.data, saved.size), ERR_CORRUPT);
     struct experiment other = experiment;
     other.seed = 10;
-    assert_int_equal(load_fresh(&other, space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&other, space, &none, saved.data, saved.size), ERR_CORRUPT);
     other = experiment;
     other.search.algorithm = ALGORITHM_EXHAUSTIVE;
-    assert_int_equal(load_fresh(&other, space, saved.data, saved.size), ERR_CORRUPT);
+    assert_int_equal(load_fresh(&other, space, &none, saved.data, saved.size), ERR_CORRUPT);
     buf_release(&saved);
     search_destroy(&search);
     space_destroy(&space);

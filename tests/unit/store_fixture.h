@@ -297,6 +297,8 @@ UNUSED static struct rows random_rows(struct rng *rng, const struct rows *disk)
             .at_ms = (int64_t)rng_below(rng, 1000), .kind = "made up", .text = random_text(rng, &rows)};
     rows.search_changed = rng_below(rng, 2) == 0;
     fill_row(&search_state_table, &rows.search, &rows, rng);
+    rows.model_changed = rng_below(rng, 3) == 0;
+    fill_row(&search_model_table, &rows.model, &rows, rng);
     return rows;
 }
 
@@ -353,6 +355,9 @@ UNUSED static void assert_same_rows(const struct rows *rows, const struct rows *
     assert_int_equal(rows->search_changed, expected->search_changed);
     if (expected->search_changed)
         assert_same_row(&search_state_table, &rows->search, &expected->search);
+    assert_int_equal(rows->model_changed, expected->model_changed);
+    if (expected->model_changed)
+        assert_same_row(&search_model_table, &rows->model, &expected->model);
 #define SAME_LIST(list, table)                                                                               \
     assert_int_equal(rows->list.count, expected->list.count);                                                \
     for (size_t i = 0; i < expected->list.count; i++)                                                        \

@@ -26,6 +26,7 @@ static void fill_batch(struct rows *rows, int64_t n)
     curve->count = CURVE_POINTS;
     *rows_event(rows) = (struct event_row){.at_ms = n, .kind = "batch", .text = ""};
     rows->search.proposals = n;
+    rows->search.policy = "[]";
     for (int64_t i = 0; i < 2000 + n % 1000; i++) /* some pages of state, of another size each time */
         buf_put_u64(&rows->search.state, (uint64_t)n);
 }

@@ -168,7 +168,8 @@ static void progress_says_what_the_counters_say(void **state)
     rows.experiment.finished_ms = 1061500;
     rows.experiment.finished_because = "search.candidates reached";
     rows.search_changed = true;
-    rows.search = (struct search_row){.policy_version = 16, .baseline = 0.125, .entropy = 2.5};
+    rows.search =
+        (struct search_row){.policy_version = 16, .policy = "[]", .baseline = 0.125, .entropy = 2.5};
     write_store(store, &rows);
     assert_int_equal(store_progress(reader, &row, &problem), 0);
     const int64_t counts[] = {row.proposals,      row.candidates,     row.references,     row.duplicates,

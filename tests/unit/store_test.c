@@ -2,6 +2,7 @@
 #include "tests/unit/store_fixture.h"
 
 #include "coordinator/database_file.h"
+#include "coordinator/store_read.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -69,10 +70,15 @@ static void every_field_of_a_row_has_its_column(void **state)
         const struct table *table;
         size_t size;
     } rows[] = {
-        {&experiment_table, sizeof(struct experiment_row)}, {&counters_table, sizeof(struct counters_row)},
-        {&worker_table, sizeof(struct worker_row)},         {&candidate_table, sizeof(struct candidate_row)},
-        {&proposal_table, sizeof(struct proposal_row)},     {&trial_table, sizeof(struct trial_row)},
-        {&attempt_table, sizeof(struct attempt_row)},       {&search_state_table, sizeof(struct search_row)},
+        {&experiment_table, sizeof(struct experiment_row)},
+        {&counters_table, sizeof(struct counters_row)},
+        {&worker_table, sizeof(struct worker_row)},
+        {&candidate_table, sizeof(struct candidate_row)},
+        {&proposal_table, sizeof(struct proposal_row)},
+        {&trial_table, sizeof(struct trial_row)},
+        {&attempt_table, sizeof(struct attempt_row)},
+        {&search_state_table, sizeof(struct search_row)},
+        {&search_model_table, sizeof(struct search_model_row)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct table *table = rows[i].table;
@@ -193,7 +199,8 @@ static void curves_events_and_history_are_kept(void **state)
     *rows_event(&rows) = (struct event_row){.at_ms = 5, .kind = "start", .text = "one"};
     *rows_event(&rows) = (struct event_row){.at_ms = 5, .kind = "start", .text = "one"};
     rows.search_changed = true;
-    rows.search = (struct search_row){.policy_version = 3, .proposals = 10, .baseline = 0.25, .entropy = NAN};
+    rows.search = (struct search_row){
+        .policy_version = 3, .policy = "[]", .proposals = 10, .baseline = 0.25, .entropy = NAN};
     write_store(store, &rows);
     rows.search.proposals = 20; /* the same version again: the later one wins */
     rows.curves.count = rows.events.count = 0;
@@ -241,7 +248,7 @@ static void a_disk_that_is_full_is_an_error_and_loses_nothing(void **state)
     (void)state;
     make_database("full.db", 5);
     struct store *store = open_store("full.db", experiment);
-    struct rows before = restore_store(store), rows = {.search_changed = true};
+    struct rows before = restore_store(store), rows = {.search_changed = true, .search.policy = "[]"};
     for (int i = 0; i < 1 << 17; i++)
         buf_put_u64(&rows.search.state, (uint64_t)i);
     struct rlimit unlimited, limit;
@@ -497,7 +504,7 @@ static void a_log_that_a_killed_coordinator_left_is_untouched_until_something_is
     (void)state;
     make_database("log.db", 3);
     struct store *store = open_store("log.db", experiment);
-    struct rows rows = {.search_changed = true};
+    struct rows rows = {.search_changed = true, .search.policy = "[]"};
     write_store(store, &rows);
     struct buf main = {0}, log = {0}, now = {0};
     read_file("log.db", &main);
@@ -522,6 +529,37 @@ static void a_log_that_a_killed_coordinator_left_is_untouched_until_something_is
     rows_release(&rows);
 }
 
+static void the_file_alone_holds_all_of_a_closed_store_though_a_reader_has_it_open(void **state)
+{
+    (void)state;
+    make_database("whole.db", 3);
+    struct store *store = open_store("whole.db", experiment);
+    struct rows rows = {.search_changed = true, .search.policy = "[]"};
+    write_store(store, &rows);
+    struct store_reader *reader = NULL;
+    struct problem problem;
+    struct progress_row row;
+    assert_int_equal(store_reader_open("whole.db", &reader, &problem), 0);
+    assert_int_equal(store_progress(reader, &row, &problem), 0);
+    store_close(&store);
+    struct buf file = {0}, log = {0};
+    read_file("whole.db", &file);
+    if (there_is("whole.db-wal"))
+        read_file("whole.db-wal", &log);
+    assert_int_equal(log.size, 0);
+    store_reader_close(&reader);
+    remove_database("alone.db");
+    write_file("alone.db", file.data, file.size);
+    store = open_store("alone.db", experiment);
+    struct rows restored = restore_store(store);
+    assert_true(restored.search_changed);
+    store_close(&store);
+    rows_release(&restored);
+    rows_release(&rows);
+    buf_release(&file);
+    buf_release(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,6 +579,7 @@ int main(void)
         cmocka_unit_test(a_second_coordinator_is_refused_while_the_first_lives),
         cmocka_unit_test(a_database_that_does_not_exist_yet_is_locked_too),
         cmocka_unit_test(a_log_that_a_killed_coordinator_left_is_untouched_until_something_is_written),
+        cmocka_unit_test(the_file_alone_holds_all_of_a_closed_store_though_a_reader_has_it_open),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
