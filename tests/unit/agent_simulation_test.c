@@ -18,7 +18,7 @@ struct trainer {
     bool runs;
     struct msg_lease lease;
     int64_t ends_ms;
-    bool stopped, crashes;
+    bool halted, stopped, crashes;
 };
 
 struct daemon {
@@ -72,7 +72,9 @@ static void trainers_act(struct party *party, struct daemon *daemon)
         if (party->world->now_ms < trainer->ends_ms)
             continue;
         trainer->runs = false;
-        if (trainer->stopped || trainer->crashes) {
+        if (trainer->halted && happens(party->world, 800)) {
+            outcome = (struct msg){.type = MSG_RETURN};
+        } else if (trainer->stopped || trainer->crashes) {
             outcome = (struct msg){.type = MSG_FAILURE};
             snprintf(outcome.failure_.reason, sizeof outcome.failure_.reason, "it crashed");
             party->trainer_crashes += !trainer->stopped;
@@ -99,6 +101,12 @@ static void obey(struct party *party, int index)
             break;
         case AGENT_START:
             start_trainer(party, daemon, &action);
+            break;
+        case AGENT_HALT: /* it may take long over it, be done just now, or crash */
+            assert_true(trainer->runs && !trainer->halted && !trainer->stopped);
+            trainer->halted = true;
+            if (happens(world, 800))
+                trainer->ends_ms = world->now_ms + (int64_t)rng_below(&world->rng, 2 * AGENT_LEAVE_MS);
             break;
         case AGENT_STOP:
             assert_true(trainer->runs && !trainer->stopped);
