@@ -1,9 +1,18 @@
-/* peer: the other side of a conversation, for bad_input.sh.
+/* peer: the other side of a conversation, for bad_input.sh and preempt.sh.
  *
- *     peer worker ENDPOINT VERSION        says HELLO with that protocol version and prints what is answered
- *     peer coordinator ENDPOINT REASON    binds, answers the first HELLO with BYE (not finished) for that
- * reason Exit status 0 when the conversation took place, 1 otherwise.
+ * peer worker ENDPOINT VERSION
+ *     says HELLO with that protocol version and prints what is answered
+ *
+ * peer coordinator ENDPOINT REASON
+ *     binds, answers the first HELLO with BYE (not finished) for that reason
+ *
+ * peer trial ENDPOINT ACTIVATION STEPS
+ *     binds, has one trial trained on Fashion-MNIST, leases it again when it is handed back, and prints a
+ * line for all that it hears of it
+ *
+ * Exit status 0 when the conversation took place, 1 otherwise.
  */
+#include "common/child.h"
 #include "common/err.h"
 #include "proto/msg.h"
 
@@ -82,12 +91,98 @@ static int speak_as_coordinator(const char *endpoint, const char *reason)
     return asked ? 0 : 1;
 }
 
+/* What is answered to one message about the trial. True where that was the RESULT. */
+static bool answer_about_trial(zsock_t *socket, zframe_t **peer, struct msg *msg,
+                               const struct msg_lease *trial, int64_t *attempt, bool *out)
+{
+    struct msg reply = {.type = MSG_ACK};
+    bool ended = false;
+    switch (msg->type) {
+    case MSG_HELLO:
+        reply = (struct msg){.type = MSG_WELCOME,
+                             .welcome_ = {.version = PROTO_VERSION,
+                                          .experiment = "one",
+                                          .data = "fashion-mnist",
+                                          .heartbeat_ms = 100,
+                                          .lease_ms = 10000}};
+        break;
+    case MSG_REQUEST:
+        if (msg->request_.free == 0 || *out)
+            return false;
+        *out = true;
+        reply.type = MSG_LEASE;
+        reply.lease_ = *trial;
+        reply.lease_.attempt = ++*attempt;
+        printf("leased\n");
+        break;
+    case MSG_PROGRESS:
+        printf("progress %lld\n", (long long)msg->progress_.step);
+        return false;
+    case MSG_RETURN:
+        printf("returned\n");
+        *out = false;
+        reply.ack_.attempt = msg->return_.attempt;
+        break;
+    case MSG_RESULT:
+        printf("result %lld steps, %lld correct, loss %a %a\n", (long long)msg->result_.step,
+               (long long)msg->result_.correct, msg->result_.validation_loss, msg->result_.train_loss);
+        reply.ack_.attempt = msg->result_.attempt;
+        ended = true;
+        break;
+    case MSG_FAILURE:
+        printf("failure %s\n", msg->failure_.reason);
+        *out = false;
+        reply.ack_.attempt = msg->failure_.attempt;
+        break;
+    default:
+        return false;
+    }
+    answer(socket, zframe_dup(*peer), &reply);
+    return ended;
+}
+
+static int have_trained(const char *endpoint, const char *activation, const char *steps)
+{
+    zsock_t *socket = zsock_new(ZMQ_ROUTER);
+    zsock_set_rcvtimeo(socket, 3 * PATIENCE_MS);
+    zsock_set_linger(socket, PATIENCE_MS);
+    struct child child = child_defaults();
+    struct buf text = {0};
+    struct msg_lease trial = {.trial = 1, .seed = 1};
+    static struct msg msg;
+    snprintf(child.data, sizeof child.data, "fashion-mnist");
+    snprintf(child.model, sizeof child.model, "mlp");
+    child.steps = atoll(steps);
+    child_print(&child, &text);
+    snprintf(trial.child, sizeof trial.child, "%s", buf_text(&text));
+    snprintf(trial.activation, sizeof trial.activation, "%s", activation);
+    buf_release(&text);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    bool out = false, ended = false, heard = zsock_bind(socket, "%s", endpoint) >= 0;
+    zframe_t *peer = NULL;
+    for (int64_t attempt = 0; heard && !ended; zframe_destroy(&peer)) {
+        heard = receive(socket, &peer, &msg);
+        ended = heard && answer_about_trial(socket, &peer, &msg, &trial, &attempt, &out);
+        if (ended) {
+            msg = (struct msg){.type = MSG_BYE, .bye_ = {.finished = true}};
+            answer(socket, zframe_dup(peer), &msg);
+        }
+    }
+    zsock_destroy(&socket);
+    return ended ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 5 && strcmp(argv[1], "trial") == 0)
+        return have_trained(argv[2], argv[3], argv[4]);
     if (argc == 4 && strcmp(argv[1], "worker") == 0)
         return speak_as_worker(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "coordinator") == 0)
         return speak_as_coordinator(argv[2], argv[3]);
-    fputs("usage: peer worker ENDPOINT VERSION | peer coordinator ENDPOINT REASON\n", stderr);
+    fputs("usage: peer worker ENDPOINT VERSION | peer coordinator ENDPOINT REASON | peer trial ENDPOINT "
+          "ACTIVATION "
+          "STEPS\n",
+          stderr);
     return 2;
 }
