@@ -53,7 +53,7 @@ BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check e2e bench fuzz lint format coverage install clean help
+.PHONY: all check e2e simulate bench fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -100,6 +100,10 @@ check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
 	@BUILD=$(B) scripts/run-tests $(PICKED)
 e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+SEEDS ?= 1000
+FIRST ?= 1
+simulate: $(B)/tests/agent_simulation_test ## run SEEDS made-up worlds from seed FIRST on, or one and tell it (SEED=N)
+	@$< $(if $(SEED),seed $(SEED),$(SEEDS) $(FIRST))
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)
