@@ -58,11 +58,12 @@ static void check_fate(const char *name, struct fate fate, int seeds)
                   counts.trainings);
     const struct weather *weather = &fate.weather;
     if (weather->drop + weather->twice + weather->worker_crash + weather->silence + weather->reconnect +
-            fate.sigterm ==
+            weather->parting + weather->late + weather->clock + fate.sigterm + fate.liars ==
         0)
         assert_int_equal(counts.trainings, trials + counts.trainer_crashes); /* nothing is trained twice */
     assert_true(fate.weather.coordinator_crash == 0 || counts.starts > seeds);
     assert_true(fate.sigterm == 0 || counts.left > seeds);
+    assert_true(fate.liars == 0 || counts.lies > 10 * seeds);
     assert_true(fate.trainer_crash == 0 || counts.trainer_crashes > seeds);
 }
 
@@ -114,7 +115,7 @@ static void all_of_it_at_once_changes_nothing(void **state)
                                          .reconnect = 5,
                                          .unsent = 10,
                                          .delay_ms = 1500},
-                             .trainer_crash = 20,
+                             .trainer_crash = 100,
                              .sigterm = 2},
                10);
 }
