@@ -53,7 +53,7 @@ BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check e2e simulate bench fuzz lint format coverage install clean help
+.PHONY: all check e2e simulate chaos bench fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -104,6 +104,9 @@ SEEDS ?= 1000
 FIRST ?= 1
 simulate: $(B)/tests/agent_simulation_test ## run SEEDS made-up worlds from seed FIRST on, or one and tell it (SEED=N)
 	@$< $(if $(SEED),seed $(SEED),$(SEEDS) $(FIRST))
+KILLS ?= 100
+chaos: all ## a real search among KILLS random kills, stops and cut cables: the same list, byte for byte
+	@BUILD=$(B) KILLS=$(KILLS) TEST_TIMEOUT=3600 scripts/run-tests tests/e2e/chaos.sh
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)
