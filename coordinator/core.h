@@ -13,7 +13,8 @@
  * turn say it.
  * 2. An outcome is taken once: the trial it closes never changes again. The attempt that closed it is
  * acknowledged however often it is reported.
- * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease.
+ * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease that is
+ * no audit. A closed trial with an open lease is being audited (audit.h), and stays as it is whatever comes of it.
  * 4. No worker has more open leases than slots when a new one is granted.
  * 5. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
  * arrival, as long as no trial fails (propose.h).

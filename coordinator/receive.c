@@ -305,6 +305,10 @@ static void on_result(struct core *core, uint64_t peer, int64_t worker, const st
     }
     if (trial->state != TRIAL_FAILED && row->state != ATTEMPT_AGREED && row->state != ATTEMPT_DIFFERED)
         compare_result(core, worker, result->attempt, trial, &outcome);
+    if (lease_find(&core->leases, result->attempt)) {
+        lease_end(&core->leases, result->attempt);
+        audit_done(&core->audit);
+    }
     core_send_to(core, peer, MSG_STALE, result->attempt);
 }
 

@@ -20,16 +20,16 @@
 
 enum { SEARCHES = 4 };
 
-static const char *const searches[SEARCHES][10] = {
+static const char *const searches[SEARCHES][12] = {
     {"search.algorithm=random", "search.candidates=25", "search.batch=8", "child.seeds=2",
      "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", NULL},
     {"search.algorithm=random", "search.candidates=6", "search.batch=3", "child.seeds=3",
-     "queue.attempts=1000", "queue.lease=3s", "queue.heartbeat=500ms", NULL},
+     "queue.attempts=1000", "queue.lease=3s", "queue.heartbeat=500ms", "queue.audit=0.5", NULL},
     {"search.algorithm=random", "search.candidates=12", "search.batch=12", "child.seeds=1",
      "queue.attempts=1000", "queue.lease=10s", "queue.heartbeat=2s",
      "search.references=relu(x), x*sigmoid(b*x)", NULL},
     {"search.algorithm=random", "search.candidates=8", "search.batch=1", "child.seeds=1",
-     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", NULL},
+     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", "queue.audit=1", NULL},
 };
 
 static struct rows undisturbed(const char *const *settings)
@@ -118,6 +118,25 @@ static void all_of_it_at_once_changes_nothing(void **state)
                              .trainer_crash = 100,
                              .sigterm = 2},
                10);
+}
+
+static void a_search_whose_every_trial_is_audited_ends_in_the_same_list(void **state)
+{
+    (void)state;
+    struct party ignored = {0};
+    struct rows expected = undisturbed(searches[3]);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        const struct fate fate = {.daemons = 3, .weather = {.delay_ms = 50}, .trainer_crash = 50};
+        struct rows disk = run_party(searches[3], seed, fate, NULL, &ignored);
+        size_t agreed = 0;
+        check_accounts(&disk);
+        check_same_list(&disk, &expected);
+        for (size_t i = 0; i < disk.attempts.count; i++)
+            agreed += disk.attempts.items[i].state == ATTEMPT_AGREED;
+        assert_int_equal(agreed, disk.trials.count);
+        rows_release(&disk);
+    }
+    rows_release(&expected);
 }
 
 static void peers_that_lie_and_repeat_themselves_change_nothing(void **state)
@@ -287,6 +306,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(daemons_that_are_killed_paused_and_told_to_leave_change_nothing),
         cmocka_unit_test(trainers_that_crash_change_nothing),
         cmocka_unit_test(a_coordinator_that_is_killed_at_any_point_changes_nothing),
+        cmocka_unit_test(a_search_whose_every_trial_is_audited_ends_in_the_same_list),
         cmocka_unit_test(peers_that_lie_and_repeat_themselves_change_nothing),
         cmocka_unit_test(clocks_that_jump_and_cables_that_are_cut_change_nothing),
         cmocka_unit_test(all_of_it_at_once_changes_nothing),

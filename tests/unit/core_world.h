@@ -5,7 +5,7 @@
  * Invariants, checked at each step
  *  1. A trial that is closed on disk never changes, and a reward that is there never changes.
  *  2. An attempt's number is higher than all before it; one that is taken stays so.
- *  3. A trial is leased on disk if and only if exactly one attempt of it is.
+ *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
  *  5. A LEASE that is heard is on disk. So is the outcome whose ACK is heard.
  *  6. Nothing is cancelled that is still leased; BYE comes only after the end is on disk.
