@@ -48,7 +48,7 @@ double *option_reals(const struct argp_state *state, const char *option, const c
  * caret on stderr, and STATUS_USAGE is returned. */
 int expr_argument(const char *text, struct expr **ret_expr);
 
-/* argp_parse for a command that takes an expression as an argument, which may begin with a minus sign: -x^2 is
+/* argp_parse for a command that takes expressions as arguments, which may begin with a minus sign: -x^2 is
  * not an option. All options of such a command are long ones. */
 void expr_argp_parse(const struct argp *parser, int argc, char **argv, void *input);
 
