@@ -3,7 +3,6 @@
 #define CLI_OPTIONS_H
 
 #include "common/err.h"
-
 #include "common/expr/expr.h"
 
 #include <argp.h>
