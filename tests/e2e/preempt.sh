@@ -32,12 +32,12 @@ same_result() { # NAME TRIAL
 
 # ---- one trial, seen from the coordinator's side
 name=an_undisturbed_training_has_a_result
-trial undisturbed 'x*sigmoid(b0*x)' 2500; worker undisturbed
+trial undisturbed 'x*sigmoid(b0*x)' 1500; worker undisturbed
 await 120 gone "$trial" && await 20 gone "$worker" && [ -n "$(result undisturbed)" ] && pass $name || { fail $name 'none' undisturbed.worker; exit 1; }
 
 name=a_worker_that_is_told_to_leave_is_gone_in_five_seconds
-trial preempted 'x*sigmoid(b0*x)' 2500; worker first
-await 60 moved preempted 600 1
+trial preempted 'x*sigmoid(b0*x)' 1500; worker first
+await 60 moved preempted 400 1
 leave first "$worker" "$worker" && said preempted returned 1 && [ "$(find "$checkpoints" -name '*.checkpoint' | wc -l)" = 1 ] && pass $name ||
     fail $name "$(ls -l "$checkpoints")" first.worker
 
@@ -53,14 +53,14 @@ await 20 gone "$worker"
 [ -z "$(ls "$checkpoints")" ] && pass $name || fail $name "$(ls "$checkpoints")" second.worker
 
 name=a_damaged_checkpoint_is_ignored
-trial damaged 'x*sigmoid(b0*x)' 2500; worker third
-await 60 moved damaged 1000 1
+trial damaged 'x*sigmoid(b0*x)' 1500; worker third
+await 60 moved damaged 600 1
 leave third "$worker" "$worker"
 checkpoint=$(find "$checkpoints" -name '*.checkpoint')
 printf 'X' | dd of="$checkpoint" bs=1 seek=100000 conv=notrunc status=none
 worker fourth
 await 60 said damaged leased 2 && await 60 moved damaged 1 2
-[ "$(lease_lines damaged 2 | head -n 1)" -lt 1000 ] && pass $name || fail $name "it went on at step $(lease_lines damaged 2 | head -n 1)" fourth.worker
+[ "$(lease_lines damaged 2 | head -n 1)" -lt 600 ] && pass $name || fail $name "it went on at step $(lease_lines damaged 2 | head -n 1)" fourth.worker
 same_result its_training_starts_anew_with_the_same_bits damaged
 await 20 gone "$worker"
 

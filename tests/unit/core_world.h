@@ -5,7 +5,8 @@
  * Invariants, checked at each step
  *  1. A trial that is closed on disk never changes, and a reward that is there never changes.
  *  2. An attempt's number is higher than all before it; one that is taken stays so.
- *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most one is, its audit.
+ *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most
+ * one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
  *  5. A LEASE that is heard is on disk. So is the outcome whose ACK is heard.
  *  6. Nothing is cancelled that is still leased; BYE comes only after the end is on disk.
@@ -93,6 +94,7 @@ struct world {
     struct flying flying[MAX_FLYING];
     int flying_count;
     int restarts, crashes;
+    int restarts_max; /* 0: no bound */
 };
 
 static bool happens(struct world *world, int in_a_thousand)
@@ -350,11 +352,10 @@ static void restart(struct world *world)
     tell(world, "coordinator is started again");
 }
 
-/* A start is most of the work of a world, so after so many no more are asked for. */
 static bool is_killed(struct world *world)
 {
-    enum { RESTARTS_MAX = 40 };
-    return happens(world, world->weather.coordinator_crash) && world->restarts < RESTARTS_MAX;
+    return happens(world, world->weather.coordinator_crash) &&
+           (world->restarts_max == 0 || world->restarts < world->restarts_max);
 }
 
 /* A turn of the shell, which may be killed at any point of it. */

@@ -17,6 +17,7 @@
 #include "worker/agent.h"
 
 enum { SLOTS_MAX = 4, LIES_KEPT = 8, TROUBLE_STEPS = 20000, STEPS_MAX = 2 * TROUBLE_STEPS };
+enum { RESTARTS_MAX = 10 }; /* a start is most of the work of a world */
 
 /* What happens besides the weather of core_world.h, in a thousand. */
 struct fate {
@@ -396,6 +397,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     world->next_peer = 1;
     world->now_ms = 1000000;
     world->trace = trace;
+    world->restarts_max = RESTARTS_MAX;
     world->disk = disk_new(world->experiment);
     world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
     for (int i = 0; i < fate.daemons; i++)
