@@ -102,9 +102,36 @@ static int64_t find_confirmed(const struct functions *functions, const struct ha
     return id;
 }
 
-const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new)
+/* A function that is none of those known; `canonical` and `text` are taken over. */
+static const struct function *append(struct functions *functions, struct expr *canonical, char *text,
+                                     const struct hash *text_hash, const struct hash *fingerprint,
+                                     enum verdict verdict)
 {
-    struct expr *canonical = expr_canon(expr);
+    int64_t id = functions->count++;
+    if ((size_t)functions->count > functions->capacity) {
+        functions->capacity = functions->capacity ? 2 * functions->capacity : FIRST_CAPACITY;
+        functions->entries = xrealloc(functions->entries, functions->capacity, sizeof *functions->entries);
+    }
+    struct entry *entry = functions->entries[id] = xcalloc(1, sizeof *entry);
+    *entry = (struct entry){
+        .function =
+            {.id = id, .verdict = verdict, .fingerprint = *fingerprint, .expr = canonical, .text = text},
+        .expr = canonical,
+        .text = text,
+        .same_fingerprint = NO_FUNCTION,
+    };
+    map_put(&functions->by_text, text_hash, id);
+    if (verdict == VERDICT_USABLE) {
+        entry->same_fingerprint = map_get(&functions->by_fingerprint, fingerprint);
+        map_put(&functions->by_fingerprint, fingerprint, id);
+    }
+    return &entry->function;
+}
+
+/* The canonical function, taken over. `known`: its fingerprint, where it is usable and that is known. */
+static const struct function *add(struct functions *functions, struct expr *canonical,
+                                  const struct hash *known, bool *ret_new)
+{
     char *text = expr_print(canonical);
     struct hash text_hash = hash_of(text, strlen(text));
     struct hash fingerprint = {{0}};
@@ -112,7 +139,7 @@ const struct function *functions_add(struct functions *functions, const struct e
     int64_t id = map_get(&functions->by_text, &text_hash);
     bool is_new = false;
     if (id == NO_FUNCTION) {
-        fingerprint = fingerprint_of(canonical, &verdict);
+        fingerprint = known ? *known : fingerprint_of(canonical, &verdict);
         if (verdict == VERDICT_USABLE)
             id = find_confirmed(functions, &fingerprint, canonical);
         is_new = id == NO_FUNCTION;
@@ -121,31 +148,24 @@ const struct function *functions_add(struct functions *functions, const struct e
     }
     if (ret_new)
         *ret_new = is_new;
-    if (!is_new) {
-        expr_destroy(&canonical);
-        free(text);
-        return &functions->entries[id]->function;
-    }
+    if (is_new)
+        return append(functions, canonical, text, &text_hash, &fingerprint, verdict);
+    expr_destroy(&canonical);
+    free(text);
+    return &functions->entries[id]->function;
+}
 
-    id = functions->count++;
-    if ((size_t)functions->count > functions->capacity) {
-        functions->capacity = functions->capacity ? 2 * functions->capacity : FIRST_CAPACITY;
-        functions->entries = xrealloc(functions->entries, functions->capacity, sizeof *functions->entries);
-    }
-    struct entry *entry = functions->entries[id] = xcalloc(1, sizeof *entry);
-    *entry = (struct entry){
-        .function =
-            {.id = id, .verdict = verdict, .fingerprint = fingerprint, .expr = canonical, .text = text},
-        .expr = canonical,
-        .text = text,
-        .same_fingerprint = NO_FUNCTION,
-    };
-    map_put(&functions->by_text, &text_hash, id);
-    if (verdict == VERDICT_USABLE) {
-        entry->same_fingerprint = map_get(&functions->by_fingerprint, &fingerprint);
-        map_put(&functions->by_fingerprint, &fingerprint, id);
-    }
-    return &entry->function;
+const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new)
+{
+    return add(functions, expr_canon(expr), NULL, ret_new);
+}
+
+const struct function *functions_restore(struct functions *functions, struct expr **canonical,
+                                         const struct hash *fingerprint, bool *ret_new)
+{
+    struct expr *taken = *canonical;
+    *canonical = NULL;
+    return add(functions, taken, fingerprint, ret_new);
 }
 
 int64_t functions_count(const struct functions *functions)

@@ -31,6 +31,11 @@ void functions_destroy(struct functions **functions);
  * be NULL. */
 const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new);
 
+/* A usable function whose canonical form (`canonical`, taken over) and fingerprint are known from before, so
+ * that neither is computed again. *ret_new as above; where it is false, `canonical` is gone all the same. */
+const struct function *functions_restore(struct functions *functions, struct expr **canonical,
+                                         const struct hash *fingerprint, bool *ret_new);
+
 int64_t functions_count(const struct functions *functions);
 const struct function *functions_at(const struct functions *functions, int64_t id); /* 0 ≤ id < count */
 
