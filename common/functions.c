@@ -15,7 +15,11 @@ struct map {
     size_t count;
 };
 
-enum { NO_FUNCTION = -1, FIRST_CAPACITY = 256 };
+enum {
+    NO_FUNCTION = -1,
+    FIRST_CAPACITY = 256,
+    SHORT_TEXT = EXPR_MAX_DEPTH - 10, /* bytes: too few to nest deeper than can be parsed again */
+};
 
 /* The slot that holds the key, or the free one where it would go. The keys are hashes already: any eight
  * bytes will do. */
@@ -56,7 +60,8 @@ static void map_put(struct map *map, const struct hash *key, int64_t id)
 
 struct entry {
     struct function function;
-    struct expr *expr;
+    struct expr *expr; /* canonical; NULL where it is not usable, or its text is short and can be parsed again
+                        */
     char *text;
     int64_t same_fingerprint; /* an older function with this fingerprint that is another function, or
                                  NO_FUNCTION */
@@ -93,11 +98,25 @@ void functions_destroy(struct functions **functions)
     *functions = NULL;
 }
 
+static bool is_function(const struct entry *entry, const struct expr *expr)
+{
+    if (entry->expr)
+        return expr_same_function(entry->expr, expr);
+    struct expr *parsed = NULL;
+    struct problem problem;
+    int err = expr_parse(entry->text, &parsed, &problem);
+    assert(err == 0);
+    (void)err;
+    bool same = expr_same_function(parsed, expr);
+    expr_destroy(&parsed);
+    return same;
+}
+
 static int64_t find_confirmed(const struct functions *functions, const struct hash *fingerprint,
                               const struct expr *expr)
 {
     int64_t id = map_get(&functions->by_fingerprint, fingerprint);
-    while (id != NO_FUNCTION && !expr_same_function(functions->entries[id]->expr, expr))
+    while (id != NO_FUNCTION && !is_function(functions->entries[id], expr))
         id = functions->entries[id]->same_fingerprint;
     return id;
 }
@@ -114,12 +133,13 @@ static const struct function *append(struct functions *functions, struct expr *c
     }
     struct entry *entry = functions->entries[id] = xcalloc(1, sizeof *entry);
     *entry = (struct entry){
-        .function =
-            {.id = id, .verdict = verdict, .fingerprint = *fingerprint, .expr = canonical, .text = text},
-        .expr = canonical,
+        .function = {.id = id, .verdict = verdict, .fingerprint = *fingerprint, .text = text},
+        .expr = verdict == VERDICT_USABLE && strlen(text) > SHORT_TEXT ? canonical : NULL,
         .text = text,
         .same_fingerprint = NO_FUNCTION,
     };
+    if (!entry->expr)
+        expr_destroy(&canonical);
     map_put(&functions->by_text, text_hash, id);
     if (verdict == VERDICT_USABLE) {
         entry->same_fingerprint = map_get(&functions->by_fingerprint, fingerprint);

@@ -18,8 +18,7 @@ struct function {
     int64_t id;
     enum verdict verdict;
     struct hash fingerprint;
-    const struct expr *expr; /* canonical */
-    const char *text;        /* the same, printed: the candidate's activation string */
+    const char *text; /* of its canonical form: the candidate's activation string */
 };
 
 struct functions;

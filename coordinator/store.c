@@ -171,9 +171,9 @@ static int writer_open(struct writer *writer, const char *path, struct problem *
     err = check_version(writer->sql, &version, problem);
     if (!err)
         err = migrate(writer->sql, version, problem);
-    if (!err) /* 64 MB of pages in memory; a log that grew is cut to as much */
+    if (!err) /* 32 MB of pages in memory; a log that grew is cut to twice as much */
         err = sql_exec(writer->sql,
-                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; "
+                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; "
                        "PRAGMA journal_size_limit = 67108864",
                        problem);
     if (!err)
