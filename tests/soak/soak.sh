@@ -46,7 +46,7 @@ driver=$!
 # ---- while it runs: memory against what is finished, descriptors, the log
 highest_log=0 samples=0 most_descriptors=0 processor=0
 while kill -0 "$driver" 2>/dev/null; do
-    sleep 1
+    sleep "${INTERVAL:-1}"
     done_now=$(sqlite3 -readonly soak.db 'SELECT done + diverged FROM progress' 2>/dev/null || echo 0)
     resident=$(field $coordinator VmRSS) open=$(descriptors $coordinator)
     log=$(stat -c %s soak.db-wal 2>/dev/null || echo 0)
