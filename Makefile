@@ -53,6 +53,7 @@ PROGRAMS := $(if $(wildcard coordinator/main.c),$(B)/actsearchd) $(if $(wildcard
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
+SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .PHONY: all check fire soak e2e simulate chaos bench fuzz lint format coverage install clean help
@@ -93,6 +94,8 @@ $(B)/e2e/%: $(B)/tests/e2e/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/bench/%: $(B)/tests/bench/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
+$(B)/soak/%: $(B)/tests/soak/%.o $(TEST_LIBS)
+	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 # The one test that lets allocations fail.
@@ -102,7 +105,7 @@ $(B)/tests/store_memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 PICKED = $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
 check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
 	@BUILD=$(B) scripts/run-tests $(PICKED)
-e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
+e2e: all $(E2E) $(SOAK) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 SEEDS ?= 1000
 FIRST ?= 1
@@ -113,6 +116,8 @@ chaos: all ## a real search among KILLS random kills, stops and cut cables: the 
 	@BUILD=$(B) KILLS=$(KILLS) tests/e2e/chaos.sh 2>/dev/null | tee $(B)/chaos.log; ! grep -q '^FAIL' $(B)/chaos.log
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
 	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
+soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
+	@BUILD=$(B) tests/soak/soak.sh
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)

@@ -87,7 +87,9 @@ static int check_attempts(const struct rows *rows, struct problem *problem)
     int err = 0;
     for (size_t i = 0; i < rows->attempts.count && !err; i++) {
         const struct attempt_row *row = &rows->attempts.items[i];
-        if (row->id < 1 || row->id >> 32 > rows->experiment.epoch)
+        if (i > 0 && row->id <= rows->attempts.items[i - 1].id)
+            err = corrupt(problem, "attempt", row->id, "is out of order");
+        else if (row->id < 1 || row->id >> 32 > rows->experiment.epoch)
             err = corrupt(problem, "attempt", row->id, "is of a start that has not been");
         else if (!within(row->trial, rows->trials.count) || !within(row->worker, rows->workers.count))
             err = corrupt(problem, "attempt", row->id, "its trial or its worker is missing");

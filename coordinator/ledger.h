@@ -9,13 +9,13 @@
  * 2. A trial is open (ready, leased) or closed (done, diverged, failed), and once closed it never changes
  *    again.
  * 3. counters.trials = ready + leased + done + diverged + failed, always.
- * 4. The figures of a candidate are computed from its closed trials in order of replica: their bits do not
+ * 4. Attempts stand in kept->attempts in ascending order of their numbers.
+ * 5. The figures of a candidate are computed from its closed trials in order of replica: their bits do not
  *    depend on the order in which the results came.
  */
 #ifndef COORDINATOR_LEDGER_H
 #define COORDINATOR_LEDGER_H
 
-#include "coordinator/map.h"
 #include "coordinator/rows.h"
 
 struct ledger {
@@ -24,7 +24,6 @@ struct ledger {
     int64_t *first_trial; /* by candidate */
     int64_t *open_trials; /* by candidate: not closed yet */
     size_t capacity;
-    struct map by_attempt; /* 1 + index in kept->attempts */
 };
 
 /* `kept` holds what is restored, and is consistent. Counts its trials. */
