@@ -83,7 +83,8 @@ static void open_stage(struct stage *stage, struct msg_lease *ret_lease)
     assert_non_null(mkdtemp(stage->folder));
     snprintf(stage->endpoint, sizeof stage->endpoint, "ipc://%s/socket", stage->folder);
     open_bench(&stage->bench, few);
-    if (server_new(stage->endpoint, false, &stage->server, &problem) != 0)
+    const struct server_settings settings = {.endpoint = stage->endpoint};
+    if (server_new(&settings, &stage->server, &problem) != 0)
         fail_msg("%s", problem.text);
     assert_int_equal(pthread_create(&stage->thread, NULL, serve, stage), 0);
     stage->peer = zsock_new(ZMQ_DEALER);
