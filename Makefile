@@ -55,7 +55,7 @@ BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e bench fuzz lint format coverage install clean help
+.PHONY: all check fire soak e2e simulate chaos bench fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -104,6 +104,13 @@ check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
 	@BUILD=$(B) scripts/run-tests $(PICKED)
 e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+SEEDS ?= 1000
+FIRST ?= 1
+simulate: $(B)/tests/agent_simulation_test ## run SEEDS made-up worlds from seed FIRST on, or one and tell it (SEED=N)
+	@$< $(if $(SEED),seed $(SEED),$(SEEDS) $(FIRST))
+KILLS ?= 100
+chaos: all ## a real search among KILLS random kills, stops and cut cables: the same list, byte for byte
+	@BUILD=$(B) KILLS=$(KILLS) tests/e2e/chaos.sh 2>/dev/null | tee $(B)/chaos.log; ! grep -q '^FAIL' $(B)/chaos.log
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
 	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
 bench: all $(BENCH) ## run the benchmarks

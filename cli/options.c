@@ -47,16 +47,6 @@ uint64_t option_u64(const struct argp_state *state, const char *option, const ch
     return value;
 }
 
-double option_real(const struct argp_state *state, const char *option, const char *text, double low,
-                   double high)
-{
-    struct problem problem;
-    double value = 0;
-    if (text_real(text, low, high, &value, &problem))
-        refuse(state, option, &problem);
-    return value;
-}
-
 double *option_reals(const struct argp_state *state, const char *option, const char *text, int limit,
                      int *ret_count)
 {

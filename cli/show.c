@@ -52,9 +52,8 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "DB EXPR",
     .doc = "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
-           "formula, derivative, rank, each "
-           "trial, the learning curve, a picture of f and f', and the command that trains it once more with "
-           "the same bits.\v"
+           "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
+           "command that trains it once more with the same bits.\v"
            "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
 };
 
@@ -129,12 +128,11 @@ static int fill_facts(struct store_reader *reader, struct shown *shown, struct p
     if (!err)
         err = answer_query(reader,
                            "SELECT t.id AS trial, t.replica, t.seed, t.state, t.steps, t.step, t.correct, "
-                           "t.validation_count, "
-                           "t.validation_loss, t.train_loss, t.seconds, t.images_per_second, w.host, "
-                           "substr(w.name, 1, 8) AS worker, "
+                           "t.validation_count, t.validation_loss, t.train_loss, t.seconds, "
+                           "t.images_per_second, w.host, substr(w.name, 1, 8) AS worker, "
                            "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
-                           "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by LEFT JOIN worker AS "
-                           "w ON w.id = a.worker "
+                           "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by "
+                           "LEFT JOIN worker AS w ON w.id = a.worker "
                            "WHERE t.candidate = ?1 ORDER BY t.replica",
                            candidate, &shown->trials, problem);
     if (!err)

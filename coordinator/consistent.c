@@ -74,8 +74,13 @@ static int check_trials(const struct rows *rows, struct problem *problem)
     return 0;
 }
 
-/* A leased trial has one open attempt, another has none, and the attempt that closed one is that of its
- * trial. */
+static bool may_be_leased(const struct trial_row *trial)
+{
+    return trial->state == TRIAL_LEASED || has_outcome(trial);
+}
+
+/* A leased trial has one open attempt, a closed one has at most one (its audit), a ready one has none, and
+ * the attempt that closed one is that of its trial. */
 static int check_attempts(const struct rows *rows, struct problem *problem)
 {
     struct map open = {0}, closing = {0}; /* by trial; by attempt: its trial */
@@ -86,7 +91,7 @@ static int check_attempts(const struct rows *rows, struct problem *problem)
             err = corrupt(problem, "attempt", row->id, "is of a start that has not been");
         else if (!within(row->trial, rows->trials.count) || !within(row->worker, rows->workers.count))
             err = corrupt(problem, "attempt", row->id, "its trial or its worker is missing");
-        else if (row->state == ATTEMPT_LEASED && (rows->trials.items[row->trial - 1].state != TRIAL_LEASED ||
+        else if (row->state == ATTEMPT_LEASED && (!may_be_leased(&rows->trials.items[row->trial - 1]) ||
                                                   map_get(&open, (uint64_t)row->trial) != 0))
             err = corrupt(problem, "attempt", row->id, "is leased, but its trial is not, or twice");
         else if (row->state == ATTEMPT_LEASED)

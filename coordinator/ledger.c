@@ -160,10 +160,10 @@ int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *
     return first;
 }
 
-void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
+static void add_attempt(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
 {
     struct rows *kept = ledger->kept;
-    assert(trial_at(ledger, trial)->state == TRIAL_READY && !ledger_attempt(ledger, attempt));
+    assert(!ledger_attempt(ledger, attempt));
     struct attempt_row *row = rows_attempt(kept);
     *row = (struct attempt_row){.id = attempt,
                                 .trial = trial,
@@ -172,9 +172,21 @@ void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t
                                 .leased_ms = now_ms,
                                 .reason = ""};
     map_set(&ledger->by_attempt, (uint64_t)attempt, (uint32_t)kept->attempts.count);
+    write_attempt(ledger, row);
+}
+
+void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
+{
+    assert(trial_at(ledger, trial)->state == TRIAL_READY);
+    add_attempt(ledger, attempt, trial, worker, now_ms);
     move_trial(ledger, trial_at(ledger, trial), TRIAL_LEASED);
     write_trial(ledger, trial_at(ledger, trial));
-    write_attempt(ledger, row);
+}
+
+void ledger_audit(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
+{
+    assert(!trial_is_open(trial_at(ledger, trial)));
+    add_attempt(ledger, attempt, trial, worker, now_ms);
 }
 
 void ledger_readopt(struct ledger *ledger, int64_t attempt)

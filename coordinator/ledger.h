@@ -47,6 +47,8 @@ int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *
 
 /* A ready trial goes out under a new attempt. */
 void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms);
+/* A closed trial is trained once more under a new attempt, and stays as it is. */
+void ledger_audit(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms);
 /* An attempt that was believed lost goes on: its trial, ready again, is leased to it again, and the loss is
  * taken back. */
 void ledger_readopt(struct ledger *ledger, int64_t attempt);
