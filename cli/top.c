@@ -97,7 +97,8 @@ static void terminal_leave(const struct screen_state *state)
 
 /* ---- signals ------------------------------------------------------------------------------------------- */
 
-/* They arrive only while the loop waits; which one came last stands here. */
+/* Which one came last; 0: none. Our thread takes them while it waits. A thread of a library may take one at
+ * any other time; that one is seen when the wait is over, a second later at most. */
 static volatile sig_atomic_t arrived;
 
 static void note(int signal_number)
@@ -138,19 +139,18 @@ static bool wait_for_more(struct screen_state *state, const sigset_t *before)
 {
     struct pollfd input = {.fd = state->keys ? STDIN_FILENO : -1, .events = POLLIN};
     const struct timespec second = {.tv_sec = REFRESH_S};
+    const int ready = arrived ? 0 : ppoll(&input, 1, &second, before);
+    const int signal_number = arrived;
     arrived = 0;
-    const int ready = ppoll(&input, 1, &second, before);
-    if (ready > 0) {
-        char key = 'q'; /* also at the end of the input */
-        return read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q';
-    }
-    if (arrived == SIGTSTP) {
+    if (signal_number == SIGTSTP) {
         terminal_leave(state);
         suspend(before);
         terminal_enter(state);
-        return true;
+    } else if (signal_number != 0 && signal_number != SIGWINCH) {
+        return false;
     }
-    return arrived == 0 || arrived == SIGWINCH;
+    char key = 'q'; /* also at the end of the input */
+    return ready <= 0 || (read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q');
 }
 
 /* ---- the view ------------------------------------------------------------------------------------------ */
