@@ -76,6 +76,13 @@ bool audit_has_for(const struct audit *audit, const char *host)
     return next_for(audit, host) != NULL;
 }
 
+void audit_settle(struct audit *audit, int64_t trial, const char *host)
+{
+    for (size_t i = 0; i < audit->host_count; i++)
+        if (strcmp(audit->hosts[i].name, host) == 0 && queue_remove(&audit->hosts[i].queue, trial))
+            audit->waiting--;
+}
+
 void audit_done(struct audit *audit)
 {
     assert(audit->under_way > 0);

@@ -40,6 +40,9 @@ void audit_add(struct audit *audit, int64_t trial, const char *host);
 int64_t audit_take(struct audit *audit, const char *host);
 /* Whether audit_take would find one. */
 bool audit_has_for(const struct audit *audit, const char *host);
+/* A trial that `host` trained first was compared without an audit, by a late result of another: if it waits,
+ * it does no more. */
+void audit_settle(struct audit *audit, int64_t trial, const char *host);
 /* One that is under way has its second result. */
 void audit_done(struct audit *audit);
 /* One that is under way, of a trial that `host` trained first, has none, and waits again. False where it is

@@ -59,8 +59,7 @@ const char *core_host(const struct core *core, int64_t worker)
     return workers_row(&core->workers, worker)->host;
 }
 
-/* Of the worker whose result closed the trial. */
-static const char *first_host(const struct core *core, int64_t trial)
+const char *core_first_host(const struct core *core, int64_t trial)
 {
     const int64_t attempt = ledger_trial(&core->ledger, trial)->closed_by;
     return core_host(core, ledger_attempt(&core->ledger, attempt)->worker);
@@ -74,13 +73,13 @@ void core_close_trial(struct core *core, int64_t trial, const struct trial_row *
     if (ledger_close(&core->ledger, trial, outcome))
         propose_reward(&core->propose, candidate);
     if (outcome->closed_by != 0)
-        audit_add(&core->audit, trial, first_host(core, trial));
+        audit_add(&core->audit, trial, core_first_host(core, trial));
 }
 
 /* Its lease has ended. */
 static void lose_audit(struct core *core, int64_t trial, int64_t worker, bool counts, const char *reason)
 {
-    if (!audit_lost(&core->audit, trial, first_host(core, trial), counts))
+    if (!audit_lost(&core->audit, trial, core_first_host(core, trial), counts))
         core_note(core, "failure",
                   "trial %" PRId64
                   " (%.400s) is not audited: too many attempts were lost; the last, on %s: %s",
@@ -370,11 +369,13 @@ static void restore_audits(struct core *core)
         const bool audited =
             row->state == ATTEMPT_LEASED && !trial_is_open(ledger_trial(&core->ledger, row->trial));
         core->audit.under_way += audited;
-        settled[row->trial] |= audited || row->state == ATTEMPT_AGREED || row->state == ATTEMPT_DIFFERED;
+        const bool compared = row->state == ATTEMPT_AGREED || row->state == ATTEMPT_DIFFERED;
+        settled[row->trial] |= audited || (compared && strcmp(core_host(core, row->worker),
+                                                              core_first_host(core, row->trial)) != 0);
     }
     for (size_t i = 0; i < kept->trials.count; i++)
         if (kept->trials.items[i].closed_by != 0 && !settled[i + 1])
-            audit_add(&core->audit, (int64_t)i + 1, first_host(core, (int64_t)i + 1));
+            audit_add(&core->audit, (int64_t)i + 1, core_first_host(core, (int64_t)i + 1));
     free(settled);
 }
 

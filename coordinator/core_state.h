@@ -39,6 +39,8 @@ void core_note(struct core *core, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const char *core_activation(const struct core *core, int64_t trial);
 const char *core_host(const struct core *core, int64_t worker);
+/* Of the worker whose result closed the trial. */
+const char *core_first_host(const struct core *core, int64_t trial);
 
 /* Closes an open trial that is neither in the queue nor leased any more, and rewards its candidate where it
  * was the last. */

@@ -338,6 +338,9 @@ static void on_result(struct core *core, uint64_t peer, int64_t worker, const st
     if (lease_find(&core->leases, result->attempt)) {
         lease_end(&core->leases, result->attempt);
         audit_done(&core->audit);
+    } else if (trial->closed_by != 0 &&
+               strcmp(core_host(core, worker), core_first_host(core, trial->id)) != 0) {
+        audit_settle(&core->audit, trial->id, core_first_host(core, trial->id));
     }
     core_send_to(core, peer, MSG_STALE, result->attempt);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,6 +137,9 @@ static int train(const char *cache_dir, uint8_t *room, struct msg *msg, struct p
 static uint8_t *checkpoint_room(void)
 {
     const size_t size = (size_t)TRIAL_CHECKPOINT_AT + CHECKPOINT_MAX_BYTES;
+    struct stat stat;
+    if (fstat(STDIN_FILENO, &stat) != 0 || (uint64_t)stat.st_size < size)
+        return NULL;
     uint8_t *file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, STDIN_FILENO, 0);
     return file == MAP_FAILED ? NULL : file + TRIAL_CHECKPOINT_AT;
 }

@@ -42,6 +42,11 @@ static void a_trial_waits_for_another_host_and_the_lowest_goes_first(void **stat
     assert_false(audit_lost(&audit, 6, "two", true));
     assert_int_equal(audit.waiting, 2);
     assert_int_equal(audit.under_way, 0);
+    audit_settle(&audit, 5, "two"); /* it was not trained there */
+    assert_int_equal(audit.waiting, 2);
+    audit_settle(&audit, 5, "one");
+    assert_int_equal(audit.waiting, 1);
+    assert_int_equal(audit_take(&audit, "three"), 7);
     audit_release(&audit);
 }
 
