@@ -22,3 +22,9 @@ actsearch compare small.db -x relu >minus.out 2>&1 && grep -qE '^A .* -x$' minus
     fail $name 'not so' minus.out
 refused a_function_is_not_compared_with_itself 1 actsearch compare small.db relu 'max(x,0)' -- 'same function'
 refused compare_says_what_is_not_there 1 actsearch compare small.db relu 'x^3-7*x^2' -- 'never proposed'
+
+name=a_function_is_exported_by_its_rank
+best=$(scalar small.db 'SELECT activation FROM ranking LIMIT 1 OFFSET 1')
+actsearch export --db small.db --rank 2 --to c --name f >ranked.h 2>&1 && actsearch export --to c --name f -- "$best" | cmp -s - ranked.h && pass $name ||
+    fail $name "not $best" ranked.h
+refused a_rank_that_is_not_there_fails 1 actsearch export --db small.db --rank 999 --to c -- 'no function has rank 999'
