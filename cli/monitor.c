@@ -2,12 +2,24 @@
 
 #include <math.h>
 
+/* How many trials there will be, about: from each rung one in eta climbs, and references train on the lowest
+ * and the top one. */
+static double trials_of(const struct experiment *experiment, int references)
+{
+    double climbing = (double)experiment->search.candidates, trials = 0;
+    for (int64_t rung = 0; rung < experiment->halving.rungs; rung++) {
+        trials += climbing;
+        climbing /= (double)experiment->halving.eta;
+    }
+    trials += references * (experiment->halving.rungs > 1 ? 2 : 1);
+    return trials * (double)experiment->child.seeds;
+}
+
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
 {
     *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
     if (experiment->search.candidates > 0)
-        monitor->trials =
-            ((double)experiment->search.candidates + references) * (double)experiment->child.seeds;
+        monitor->trials = trials_of(experiment, references);
     struct space *space = NULL;
     struct problem unlikely; /* experiment_parse has made this space before */
     if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE &&

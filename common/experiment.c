@@ -228,6 +228,27 @@ static int check_references(const struct experiment *experiment, struct problem 
     return err;
 }
 
+int64_t experiment_rung_steps(const struct experiment *experiment, int64_t rung)
+{
+    assert(rung >= 0 && rung < experiment->halving.rungs);
+    int64_t steps = experiment->child.steps;
+    for (int64_t above = experiment->halving.rungs - 1; above > rung; above--)
+        steps /= experiment->halving.eta;
+    return steps;
+}
+
+/* Each rung trains longer than the one below. */
+static int check_rungs(const struct experiment *experiment, struct problem *problem)
+{
+    if (experiment_rung_steps(experiment, 0) > 0)
+        return 0;
+    return problem_set(problem, ERR_INPUT,
+                       "halving.rungs: with child.steps = %lld and halving.eta = %lld, the lowest of %lld rungs "
+                       "would train less than one step: expected fewer rungs, or more steps",
+                       (long long)experiment->child.steps, (long long)experiment->halving.eta,
+                       (long long)experiment->halving.rungs);
+}
+
 /* What holds between the settings; fills in what follows from others. */
 static int check_all(struct experiment *experiment, struct problem *problem)
 {
@@ -249,6 +270,8 @@ static int check_all(struct experiment *experiment, struct problem *problem)
                            (long long)experiment->queue.lease_ms, (long long)experiment->queue.heartbeat_ms);
     struct space *space = NULL;
     int err = child_check(&experiment->child, problem);
+    if (!err)
+        err = check_rungs(experiment, problem);
     if (!err)
         err = space_new(&experiment->space, &space, problem);
     bool exact = true;

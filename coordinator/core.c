@@ -63,9 +63,8 @@ const char *core_host(const struct core *core, int64_t worker)
 
 void core_close_trial(struct core *core, int64_t trial, const struct trial_row *outcome)
 {
-    int64_t candidate = ledger_trial(&core->ledger, trial)->candidate;
-    if (ledger_close(&core->ledger, trial, outcome))
-        propose_reward(&core->propose, candidate);
+    bool rewarded = ledger_close(&core->ledger, trial, outcome);
+    propose_closed(&core->propose, trial, rewarded);
 }
 
 void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state state, const char *reason)
@@ -163,8 +162,7 @@ void core_advance(struct core *core, int64_t now_ms)
 {
     core_set_now(core, now_ms);
     expire(core);
-    core->more_to_do =
-        propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
     serve(core);
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
@@ -223,7 +221,11 @@ void core_message(const struct core *core, const struct core_send *send, struct 
             ledger_trial(&core->ledger, ledger_attempt(&core->ledger, send->attempt)->trial);
         *lease = (struct msg_lease){.attempt = send->attempt, .trial = trial->id, .seed = trial->seed};
         msg_put_text(lease->activation, sizeof lease->activation, core_activation(core, trial->id));
-        msg_put_text(lease->child, sizeof lease->child, core->child_text);
+        struct child child = child_of_steps(&core->experiment->child, trial->steps);
+        struct buf text = {0};
+        child_print(&child, &text);
+        msg_put_text(lease->child, sizeof lease->child, buf_text(&text));
+        buf_release(&text);
         break;
     }
     case MSG_ACK:
@@ -313,12 +315,8 @@ int core_new(const struct experiment *experiment, const struct space *space, str
         return err;
     }
     struct core *core = xcalloc(1, sizeof *core);
-    struct buf child_text = {0};
-    child_print(&experiment->child, &child_text);
     core->experiment = experiment;
     core->experiment_text = experiment_text(experiment);
-    core->child_text = xstrdup(buf_text(&child_text));
-    buf_release(&child_text);
     core->now_ms = now_ms;
     core->kept = *restored;
     *restored = (struct rows){0};
@@ -350,7 +348,6 @@ void core_destroy(struct core **core)
     rows_release(&(*core)->kept);
     rows_release(&(*core)->changes);
     free((*core)->experiment_text);
-    free((*core)->child_text);
     free((*core)->sends);
     free(*core);
     *core = NULL;

@@ -66,6 +66,7 @@ CREATE TABLE candidate (
     fingerprint    TEXT NOT NULL CHECK (length(fingerprint) = 64),
     reference      INTEGER NOT NULL CHECK (reference IN (0, 1)),
     first_proposal INTEGER NOT NULL CHECK ((first_proposal = -1) = reference),
+    rung           INTEGER NOT NULL,
     steps          INTEGER NOT NULL,
     trials         INTEGER NOT NULL,
     seeds          INTEGER NOT NULL,
@@ -110,6 +111,7 @@ CREATE TABLE trial (
     candidate INTEGER NOT NULL REFERENCES candidate (id),
     replica   INTEGER NOT NULL,
     seed      INTEGER NOT NULL,
+    rung      INTEGER NOT NULL,
     steps     INTEGER NOT NULL,
     state     TEXT NOT NULL CHECK (state IN ('ready', 'leased', 'done', 'diverged', 'failed')),
     lost      INTEGER NOT NULL,
@@ -126,7 +128,7 @@ CREATE TABLE trial (
     images_per_second REAL,
     cost_ns          REAL,
     peak_memory_bytes INTEGER NOT NULL,
-    UNIQUE (candidate, replica)
+    UNIQUE (candidate, steps, replica)
 ) STRICT;
 
 -- The foreign key is deferred: without this, each new attempt would look through all trials for those that wait
