@@ -53,7 +53,7 @@ BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check e2e bench fuzz lint format coverage install clean help
+.PHONY: all check fire soak e2e bench fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -93,6 +93,8 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
+# The one test that lets allocations fail.
+$(B)/tests/store_memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=vasprintf
 .SECONDARY:
 
 PICKED = $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
@@ -100,6 +102,8 @@ check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
 	@BUILD=$(B) scripts/run-tests $(PICKED)
 e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
+	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)

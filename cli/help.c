@@ -10,7 +10,7 @@
 static int list_commands(void)
 {
     puts("actsearch: a distributed search for activation functions\n\n"
-         "Usage: actsearch COMMAND [ARGUMENT…]\n"
+         "Usage: actsearch COMMAND [ARGUMENT...]\n"
          "       actsearch help COMMAND     its options\n"
          "       actsearch --version\n");
     for (int i = 0; i < command_count; i++)

@@ -108,14 +108,21 @@ void process_signal(const struct process *process, int signal_number)
         kill(process->pid, signal_number);
 }
 
+void process_wait(struct process *process)
+{
+    if (process->pid <= 0)
+        return;
+    while (waitpid(process->pid, &process->wait_status, 0) < 0 && errno == EINTR)
+        ;
+    process->pid = 0;
+}
+
 void process_kill(struct process *process)
 {
     if (process->pid <= 0)
         return;
     kill(process->pid, SIGKILL);
-    while (waitpid(process->pid, &process->wait_status, 0) < 0 && errno == EINTR)
-        ;
-    process->pid = 0;
+    process_wait(process);
 }
 
 void process_end_text(const struct process *process, char ret_text[64])

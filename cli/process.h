@@ -2,9 +2,9 @@
  *
  * Invariants
  * 1. A process that was started is a child of ours until process_poll or process_stop has reaped it; only
- * pids of such children are ever signalled.
- * 2. It is the leader of a process group of its own, so that a Ctrl-C at the terminal reaches us alone and we
- * end it in order.
+ *    pids of such children are ever signalled.
+ * 2. It is the leader of a process group of its own, so that a Ctrl-C at the terminal reaches us alone and
+ *    we end it in order.
  * 3. It gets SIGTERM when we die, however we die.
  */
 #ifndef CLI_PROCESS_H
@@ -31,6 +31,8 @@ int process_start(struct process *process, char *const argv[], int output_fd, st
 bool process_runs(const struct process *process);
 /* Reaps it where it has ended. Returns process_runs. */
 bool process_poll(struct process *process);
+/* Waits for its end. */
+void process_wait(struct process *process);
 void process_signal(const struct process *process, int signal_number);
 /* Kills it and waits for its end. */
 void process_kill(struct process *process);

@@ -114,7 +114,7 @@ struct run {
     struct runtime runtime;
     struct monitor monitor;
     struct progress *progress;   /* NULL with -q */
-    struct store_reader *reader; /* NULL until the database can be read */
+    struct store_reader *reader; /* NULL until nobody writes to the database any more */
 };
 
 /* Requests to stop, counted by the handler of SIGINT, SIGTERM and SIGHUP. A handler has nowhere else to put
@@ -226,18 +226,22 @@ static bool is_finished(struct run *run)
 
 /* ---- while it runs ------------------------------------------------------------------------------------- */
 
-/* Shows how far it is. The database may not be there yet, or not be readable for a moment. */
+/* Shows how far it is. The database may not be there yet, or not be readable for a moment. It is not kept open:
+ * the coordinator makes it one file again at its end only where nobody else has it. */
 static void look(struct run *run)
 {
     struct progress_row row;
     struct problem later;
+    struct store_reader *reader = NULL;
     if (!run->progress)
         return;
-    if (!run->reader && store_reader_open(run->database, &run->reader, &later) != 0) {
+    if (store_reader_open(run->database, &reader, &later) != 0) {
         progress_show(run->progress, NAN, "starting");
         return;
     }
-    if (store_progress(run->reader, &row, &later) != 0)
+    const int err = store_progress(reader, &row, &later);
+    store_reader_close(&reader);
+    if (err)
         return;
     struct buf detail = {0};
     monitor_detail(&run->monitor, &row, now_ms(), &detail);

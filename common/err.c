@@ -19,7 +19,8 @@ const char *err_text(int err)
     return texts[-err];
 }
 
-static int problem_fill(struct problem *problem, int err, int line, int column, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static int
+problem_fill(struct problem *problem, int err, int line, int column, const char *format, va_list args)
 {
     assert(err < 0);
     problem->line = line;
@@ -92,7 +93,9 @@ static size_t edit_distance(const char *a, const char *b)
 const char *nearest_name(const char *name, const char *const *names, size_t count, size_t stride)
 {
     const char *best = NULL;
-    size_t best_distance = strlen(name) / 3 + 2;
+    const size_t length = strlen(name);
+    /* A slip or two, one more in longer names, and never more than half of it: "foo" does not mean "log". */
+    size_t best_distance = (length / 3 + 1 < length / 2 ? length / 3 + 1 : length / 2) + 1;
     for (size_t i = 0; i < count; i++) {
         const char *candidate = *(const char *const *)((const char *)names + i * stride);
         size_t distance = edit_distance(name, candidate);
@@ -104,12 +107,16 @@ const char *nearest_name(const char *name, const char *const *names, size_t coun
     return best;
 }
 
+void out_of_memory(void)
+{
+    fputs("out of memory\n", stderr);
+    abort();
+}
+
 static void *or_abort(void *memory)
 {
-    if (!memory) {
-        fputs("out of memory\n", stderr);
-        abort();
-    }
+    if (!memory)
+        out_of_memory();
     return memory;
 }
 

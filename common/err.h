@@ -18,7 +18,8 @@
     ROW(VERSION, "the version does not fit")                                                                           \
     ROW(CONFLICT, "in conflict with what is there")                                                                    \
     ROW(BUSY, "in use by another process")                                                                             \
-    ROW(STOPPED, "stopped on request")
+    ROW(STOPPED, "stopped on request")                                                                                 \
+    ROW(FULL, "no room is left on the disk")
 
 enum err {
     ERR_OK = 0,
@@ -54,6 +55,9 @@ void problem_prefix(struct problem *problem, const char *format, ...) __attribut
 /* Of `count` names (stride bytes apart, each a `const char *`), the nearest to `name` by edit distance, or NULL where none
  * is near enough to be meant. For "unknown model 'cn': did you mean 'cnn'?". */
 const char *nearest_name(const char *name, const char *const *names, size_t count, size_t stride);
+
+/* The program's last words where memory is at an end: says so on stderr and aborts. */
+_Noreturn void out_of_memory(void);
 
 /* Memory: these abort when there is none. */
 void *xcalloc(size_t count, size_t size);

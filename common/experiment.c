@@ -249,39 +249,56 @@ static int check_rungs(const struct experiment *experiment, struct problem *prob
                        (long long)experiment->halving.rungs);
 }
 
-/* What holds between the settings; fills in what follows from others. */
-static int check_all(struct experiment *experiment, struct problem *problem)
+/* When the search ends; fills in the number of proposals. */
+static int check_limits(struct experiment *experiment, struct problem *problem)
 {
-    bool exhaustive = experiment->search.algorithm == ALGORITHM_EXHAUSTIVE;
-    if (experiment->search.candidates == 0 && !exhaustive)
-        return problem_set(problem, ERR_INPUT,
-                           "search.candidates: expected 1 or more: how many distinct functions to try");
-    if (experiment->search.proposals == 0 && !exhaustive &&
-        __builtin_mul_overflow(experiment->search.candidates, (int64_t)PROPOSALS_PER_CANDIDATE,
-                               &experiment->search.proposals))
-        experiment->search.proposals = INT64_MAX;
-    if (experiment->search.proposals != 0 && experiment->search.proposals < experiment->search.candidates)
+    const int64_t candidates = experiment->search.candidates;
+    int64_t *proposals = &experiment->search.proposals;
+    if (experiment->search.algorithm != ALGORITHM_EXHAUSTIVE) {
+        if (candidates == 0)
+            return problem_set(problem, ERR_INPUT,
+                               "search.candidates: expected 1 or more: how many distinct functions to try");
+        if (*proposals == 0 &&
+            __builtin_mul_overflow(candidates, (int64_t)PROPOSALS_PER_CANDIDATE, proposals))
+            *proposals = INT64_MAX;
+    }
+    if (*proposals != 0 && *proposals < candidates)
         return problem_set(problem, ERR_INPUT,
                            "search.proposals: expected at least search.candidates, %lld, not %lld",
-                           (long long)experiment->search.candidates, (long long)experiment->search.proposals);
+                           (long long)candidates, (long long)*proposals);
+    return 0;
+}
+
+static int check_space(const struct experiment *experiment, struct problem *problem)
+{
+    struct space *space = NULL;
+    bool exact = true;
+    int err = space_new(&experiment->space, &space, problem);
+    if (err)
+        return err;
+    space_strings(space, &exact, &(double){0});
+    space_destroy(&space);
+    if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE && !exact)
+        return problem_set(problem, ERR_INPUT,
+                           "search.algorithm: the space has more than 2^64 strings, too many for exhaustive");
+    return 0;
+}
+
+/* What holds between the settings. What is wrong comes before what is missing. */
+static int check_all(struct experiment *experiment, struct problem *problem)
+{
     if (2 * experiment->queue.heartbeat_ms > experiment->queue.lease_ms)
         return problem_set(problem, ERR_INPUT,
                            "queue.heartbeat: expected at most half of queue.lease (%lldms), not %lldms",
                            (long long)experiment->queue.lease_ms, (long long)experiment->queue.heartbeat_ms);
-    struct space *space = NULL;
     int err = child_check(&experiment->child, problem);
     if (!err)
         err = check_rungs(experiment, problem);
     if (!err)
-        err = space_new(&experiment->space, &space, problem);
-    bool exact = true;
+        err = check_space(experiment, problem);
     if (!err)
-        space_strings(space, &exact, &(double){0});
-    if (!err && exhaustive && !exact)
-        err = problem_set(problem, ERR_INPUT,
-                          "search.algorithm: the space has more than 2^64 strings, too many for exhaustive");
-    space_destroy(&space);
-    return err ? err : check_references(experiment, problem);
+        err = check_references(experiment, problem);
+    return err ? err : check_limits(experiment, problem);
 }
 
 int experiment_parse(const char *name, const char *text, const char *const *overrides, int override_count,

@@ -267,6 +267,14 @@ void core_clear(struct core *core, int64_t now_ms)
     core->send_count = 0;
 }
 
+void core_stood_still(struct core *core, int64_t now_ms)
+{
+    int64_t before_ms = core->now_ms;
+    core_set_now(core, now_ms);
+    lease_extend(&core->leases, core->now_ms - before_ms);
+    workers_excuse(&core->workers, core->now_ms - before_ms);
+}
+
 const char *core_finished(const struct core *core)
 {
     return core->kept.experiment.finished_because[0] != '\0' ? core->kept.experiment.finished_because : NULL;

@@ -2,23 +2,23 @@
  * make durable come out. It knows no socket, file or clock.
  *
  * The shell, once a turn:
- *     core_receive (core, peer, message, now) for each message that is there
- *     core_advance (core, now)               what time alone brings about, new proposals, leases for those
- * who wait core_rows (core)                       → one transaction; COMMIT core_sends (core) → only now the
- * messages; what could not be handed over is marked unsent core_clear (core, now) and then it may sleep until
- * core_next_ms, or until a message comes.
+ *     core_receive   for each message that is there
+ *     core_advance   what time alone brings about, new proposals, leases for those who wait
+ *     core_rows      one transaction; COMMIT
+ *     core_sends     only now the messages; what could not be handed over is marked unsent
+ *     core_clear     and then it may sleep until core_next_ms, or until a message comes
  *
  * Invariants
- * 1. A message that promises something (ACK, LEASE) is among the sends of a turn only if the rows of the same
- * turn say it.
+ * 1. A message that promises something (ACK, LEASE) is among the sends of a turn only if the rows of the
+ *    same turn say it.
  * 2. An outcome is taken once: the trial it closes never changes again. The attempt that closed it is
- * acknowledged however often it is reported.
+ *    acknowledged however often it is reported.
  * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease.
  * 4. No worker has more open leases than slots when a new one is granted.
  * 5. A worker that came with a key is known by that key and its name together: whoever holds another key
- * cannot be it, has nothing leased to it, and so cannot report for it.
+ *    cannot be it, has nothing leased to it, and so cannot report for it.
  * 6. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
- * arrival, as long as no trial fails (propose.h) and the search is not an asynchronous one that learns.
+ *    arrival, as long as no trial fails (propose.h) and the search is not an asynchronous one that learns.
  */
 #ifndef COORDINATOR_CORE_H
 #define COORDINATOR_CORE_H
@@ -69,6 +69,10 @@ struct core_send *core_sends(struct core *core, size_t *ret_count);
 void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg);
 /* The turn is over. A lease that could not be sent is taken back, and its peer counts as gone. */
 void core_clear(struct core *core, int64_t now_ms);
+
+/* The shell has stood still since core_advance, until now: whoever was not heard meanwhile was not silent.
+ * Before core_clear. */
+void core_stood_still(struct core *core, int64_t now_ms);
 
 /* When core_advance has something to do next, if no message comes. */
 int64_t core_next_ms(const struct core *core);

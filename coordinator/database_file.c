@@ -155,23 +155,23 @@ static bool still_named(int fd, const char *path)
            locked.st_ino == named.st_ino;
 }
 
-static int lock_file(const char *path, int *ret_fd, struct problem *problem)
+static int lock_file(const char *path, bool network_too, int *ret_fd, struct problem *problem)
 {
     for (;;) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0666);
         if (fd < 0)
-            return problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
+            return problem_set(problem, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, "%s: %s",
+                               path, strerror(errno));
         struct statfs file_system;
         const char *network =
             fstatfs(fd, &file_system) == 0 ? network_file_system((unsigned long)file_system.f_type) : NULL;
         int err = 0;
-        if (network) {
+        if (network && !network_too) {
             unlink(path);
-            err =
-                problem_set(problem, ERR_IO,
-                            "%.*s lies on a network file system (%s), where a database can be damaged: name "
-                            "one on a local disk",
-                            database_length(path), path, network);
+            err = problem_set(problem, ERR_IO,
+                              "%.*s lies on a network file system (%s), where a database can be damaged: name "
+                              "one on a local disk, or say --network-disk if no other host uses it",
+                              database_length(path), path, network);
         } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
             err = errno == EWOULDBLOCK ? refuse_second(fd, path, problem)
                                        : problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
@@ -186,11 +186,11 @@ static int lock_file(const char *path, int *ret_fd, struct problem *problem)
     }
 }
 
-int database_lock(const char *path, struct database_lock **ret_lock, struct problem *problem)
+int database_lock(const char *path, bool network_too, struct database_lock **ret_lock, struct problem *problem)
 {
     char *lock_path = xasprintf("%s-lock", path);
     int fd = -1;
-    int err = lock_file(lock_path, &fd, problem);
+    int err = lock_file(lock_path, network_too, &fd, problem);
     if (err) {
         free(lock_path);
         return err;

@@ -2,7 +2,7 @@
  *
  * Invariants
  * 1. The lock is held by the open lock file, not by its being there: it ends with the process, however that
- * ends. The file is removed when the lock is given back in order.
+ *    ends. The file is removed when the lock is given back in order.
  * 2. All names of one database by symbolic links mean one lock.
  */
 #ifndef COORDINATOR_DATABASE_FILE_H
@@ -25,9 +25,9 @@ int database_check(const char *path, struct problem *problem);
 struct database_lock;
 
 /* Takes "PATH-lock" beside a path from database_path. ERR_BUSY: another coordinator has it, and the problem
- * names its host and process. ERR_IO: no lock can be had there, or the folder lies on a network file system.
- */
-int database_lock(const char *path, struct database_lock **ret_lock, struct problem *problem);
+ * names its host and process. ERR_IO: no lock can be had there, or, unless `network_too`, the folder lies on
+ * a network file system. ERR_FULL: there is no room for it. */
+int database_lock(const char *path, bool network_too, struct database_lock **ret_lock, struct problem *problem);
 void database_unlock(struct database_lock **lock);
 
 /* The name of a file system that several machines may share, by the number that statfs gives; NULL: it is

@@ -150,6 +150,13 @@ void lease_renew(struct leases *leases, int64_t attempt, int64_t now_ms)
     list_append(leases, at);
 }
 
+void lease_extend(struct leases *leases, int64_t by_ms)
+{
+    assert(by_ms >= 0);
+    for (uint32_t at = leases->head; at != 0; at = leases->items[at].after)
+        leases->items[at].deadline_ms += by_ms;
+}
+
 void lease_end(struct leases *leases, int64_t attempt)
 {
     uint32_t at = map_get(&leases->by_attempt, (uint64_t)attempt);

@@ -1,11 +1,11 @@
 /* lease: which trial is out with which worker, under which attempt number, and until when. Pure.
  *
  * Invariants
- * 1. An attempt number, epoch << 32 | count, is never given twice: the epoch is durable and above all earlier
- *    ones before the first lease, and the count goes up.
+ * 1. An attempt number, epoch << 32 | count, is never given twice: the epoch is durable and above all
+ *    earlier ones before the first lease, and the count goes up.
  * 2. A trial has at most one open lease.
  * 3. All leases have the same length and `now_ms` never goes back, so that the list in order of renewal is
- * the list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
+ *    the list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
  * 4. held[worker] is the number of open leases of that worker.
  * 5. `heard` is true once the worker has shown that it holds the lease.
  * 6. group_held[group] is the sum of held over the workers of that group (0: of none, and not counted).
@@ -56,6 +56,8 @@ const struct lease *lease_find(const struct leases *leases, int64_t attempt);
 const struct lease *lease_of_trial(const struct leases *leases, int64_t trial);
 /* The worker has shown that it holds it. */
 void lease_renew(struct leases *leases, int64_t attempt, int64_t now_ms);
+/* Nobody could be heard for so long: all deadlines move by that much. */
+void lease_extend(struct leases *leases, int64_t by_ms);
 void lease_end(struct leases *leases, int64_t attempt);
 /* An open lease whose deadline has passed, or NULL; the caller ends it. */
 const struct lease *lease_lapsed(const struct leases *leases, int64_t now_ms);

@@ -301,20 +301,34 @@ struct figures ledger_figures(const struct ledger *ledger, int64_t candidate, in
     return figures;
 }
 
-/* Computes the figures of a candidate anew: those of its longest trials that have an outcome. */
-static void compute_figures(const struct ledger *ledger, struct candidate_row *row)
+/* Of rung 0; NaN while one of its trials is open. */
+static double reward_of(const struct ledger *ledger, int64_t candidate)
 {
-    int64_t longest = 0;
+    double accuracy = 0;
+    int64_t trials = 0, open = 0;
+    for (EACH_TRIAL(trial, ledger, candidate)) {
+        if (trial->rung != 0)
+            continue;
+        accuracy += accuracy_of(trial);
+        open += trial_is_open(trial);
+        trials++;
+    }
+    return open == 0 ? accuracy / (double)trials : NAN;
+}
+
+void ledger_compute(const struct ledger *ledger, struct candidate_row *row)
+{
+    int64_t longest = 0, shortest = INT64_MAX;
     row->failed = 0;
     for (EACH_TRIAL(trial, ledger, row->id)) {
         row->failed += trial->state == TRIAL_FAILED;
         if (has_outcome(trial) && trial->steps > longest)
             longest = trial->steps;
+        if (trial->steps < shortest)
+            shortest = trial->steps;
     }
-    if (longest == 0)
-        return;
-    struct figures figures = ledger_figures(ledger, row->id, longest, INT64_MAX);
-    row->steps = longest;
+    row->steps = longest > 0 ? longest : shortest;
+    struct figures figures = ledger_figures(ledger, row->id, row->steps, INT64_MAX);
     row->seeds = figures.seeds;
     row->diverged = figures.diverged;
     row->accuracy_mean = figures.accuracy_mean;
@@ -324,19 +338,7 @@ static void compute_figures(const struct ledger *ledger, struct candidate_row *r
     row->betas = figures.betas;
     row->seconds = figures.seconds;
     row->cost_ns = figures.cost_ns;
-}
-
-static double reward_of(const struct ledger *ledger, int64_t candidate)
-{
-    double accuracy = 0;
-    int64_t trials = 0;
-    for (EACH_TRIAL(trial, ledger, candidate)) {
-        if (trial->rung != 0)
-            continue;
-        accuracy += accuracy_of(trial);
-        trials++;
-    }
-    return accuracy / (double)trials;
+    row->reward = reward_of(ledger, row->id);
 }
 
 bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *outcome)
@@ -357,9 +359,7 @@ bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *
 
     struct candidate_row *candidate = candidate_at(ledger, row->candidate);
     bool last = row->rung == 0 && --ledger->trials_of[row->candidate].open == 0;
-    compute_figures(ledger, candidate);
-    if (last)
-        candidate->reward = reward_of(ledger, row->candidate);
+    ledger_compute(ledger, candidate);
     *rows_candidate(ledger->changes) = *candidate;
     return last;
 }

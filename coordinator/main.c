@@ -22,12 +22,21 @@ enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
-enum { OPTION_BIND = 0x100, OPTION_DB, OPTION_KEYS, OPTION_INSECURE, OPTION_LOG_LEVEL, OPTION_SET };
+enum {
+    OPTION_BIND = 0x100,
+    OPTION_DB,
+    OPTION_KEYS,
+    OPTION_INSECURE,
+    OPTION_NETWORK_DISK,
+    OPTION_LOG_LEVEL,
+    OPTION_SET,
+};
 
 struct arguments {
     const char *file;
     const char *database; /* NULL: named after the file */
     struct server_settings server;
+    bool network_disk;
     bool level_given;
     enum log_level level;
     const char **overrides;
@@ -45,6 +54,8 @@ static const struct argp_option options[] = {
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
+    {"network-disk", OPTION_NETWORK_DISK, 0, 0,
+     "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -78,6 +89,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_INSECURE:
         arguments->server.insecure = true;
+        return 0;
+    case OPTION_NETWORK_DISK:
+        arguments->network_disk = true;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -159,7 +173,8 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
                          struct problem *problem)
 {
     run->database = arguments->database ? xstrdup(arguments->database) : experiment_database(arguments->file);
-    int err = store_open(run->database, run->experiment, &run->store, problem);
+    int err = (arguments->network_disk ? store_open_anywhere : store_open)(run->database, run->experiment,
+                                                                           &run->store, problem);
     if (!err)
         err = store_restore(run->store, &run->restored, problem);
     bool grown = false;

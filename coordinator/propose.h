@@ -2,17 +2,17 @@
  * Pure.
  *
  * Invariants
- * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search is
- * over, depends only on the proposals and on the rewards of earlier ones: not on when the results arrive, nor
- * on how far ahead the queue is filled. (The proposals of an asynchronous search that learns do depend on
- * it.)
+ * 1. Proposals are admitted in the order of their numbers. Which candidates there are, and when the search
+ *    is over, depends only on the proposals and on the rewards of earlier ones: not on when the results
+ *    arrive, nor on how far ahead the queue is filled. (The proposals of an asynchronous search that learns
+ *    do depend on it.)
  * 2. Every proposal is rewarded once: at once where it is rejected (0) or a duplicate of a candidate whose
- * trials of rung 0 are all closed, else when the last of these closes.
- * 3. An asynchronous search that learns does not run ahead: a proposal is made only when a worker waits for a
- * trial, from all that is known then; and repetitions of functions that are still in training stop it when
- * there are as many as open trials, and at least search.batch.
+ *    trials of rung 0 are all closed, else when the last of these closes.
+ * 3. An asynchronous search that learns does not run ahead: a proposal is made only when a worker waits for
+ *    a trial, from all that is known then; and repetitions of functions that are still in training stop it
+ *    when there are as many as open trials, and at least search.batch.
  * 4. References are the first candidates, in the order of the file; they count neither as candidates nor as
- * proposals.
+ *    proposals.
  */
 #ifndef COORDINATOR_PROPOSE_H
 #define COORDINATOR_PROPOSE_H

@@ -6,7 +6,7 @@
  * Invariants
  * 1. heap[0 … count) is a binary heap by trial number: heap[(i − 1) / 2] < heap[i].
  * 2. place[trial] is 1 + its index in the heap, 0 where it is not in it: a trial is in the queue at most
- * once.
+ *    once.
  */
 #ifndef COORDINATOR_QUEUE_H
 #define COORDINATOR_QUEUE_H

@@ -37,8 +37,7 @@ int resume_check(const struct experiment_row *row, const struct experiment *expe
         return problem_set(
             problem, ERR_VERSION,
             "the database was begun under numerics %lld, this actsearch computes under numerics %d, so "
-            "results "
-            "would differ in bits: go on with the release that began it, or begin a new database",
+            "results would differ in bits: go on with the release that began it, or begin a new database",
             (long long)row->numerics, NUMERICS);
     char *text = experiment_text(experiment);
     int err = 0;
@@ -50,8 +49,8 @@ int resume_check(const struct experiment_row *row, const struct experiment *expe
             err = problem_set(
                 problem, ERR_CONFLICT,
                 "the database belongs to another experiment (search.candidates and search.proposals may "
-                "grow, all else must stay):\n%s",
-                difference);
+                "grow, all else must stay):\n%.*s",
+                (int)strlen(difference) - 1, difference); /* a message does not end its line */
             free(difference);
         }
     }

@@ -7,13 +7,13 @@
  *
  * Invariants
  * 1. Each row is whole: it is inserted, or replaces the row with the same key (first field, unless it says
- * otherwise). Within one list the rows are applied in order, the later one wins. Keys are never used again
- * and rows are never deleted.
- * 2. The lists are applied in the order in which they stand in `struct rows`; in that order no row refers to
- * one that does not exist yet, except trial.closed_by, which names an attempt of the same batch.
- * 3. Text is borrowed and never NULL ("" where there is none); what a reader of the store fills in belongs to
- * the rows (rows_keep) and lives until rows_release. A real is NaN where there is none (NULL in the
- * database).
+ *    otherwise). Within one list the rows are applied in order, the later one wins. Keys are never used
+ *    again and rows are never deleted.
+ * 2. The lists are applied in the order in which they stand in `struct rows`; in that order no row refers
+ *    to one that does not exist yet, except trial.closed_by, which names an attempt of the same batch.
+ * 3. Text is borrowed and never NULL ("" where there is none); what a reader of the store fills in belongs
+ *    to the rows (rows_keep) and lives until rows_release. A real is NaN where there is none (NULL in the
+ *    database).
  * 4. Times are Unix time in ms.
  */
 #ifndef COORDINATOR_ROWS_H

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,9 @@ enum {
     PROGRESS_LOG_MS = 30 * 1000,
     SLEEP_MAX_MS = 60 * 1000,
     ALLOW_CHECK_MS = 2000, /* how often the allow-list's folder is looked at */
+    ROOM_WAIT_MS = 250, /* before a commit is tried again on a full disk; doubled each time, up to the next */
+    ROOM_WAIT_MAX_MS = 5 * 1000,
+    ROOM_LOG_MS = 60 * 1000,
 };
 
 struct server {
@@ -305,6 +309,42 @@ static void log_progress(struct server *server, const struct core *core, bool no
              counters->ready, counters->workers);
 }
 
+/* ---- a full disk ---- */
+
+/* ERR_STOPPED after a signal. */
+static int wait_for_room(struct server *server, int wait_ms, struct problem *problem)
+{
+    struct pollfd signals = {.fd = server->signals, .events = POLLIN};
+    int signal = poll(&signals, 1, wait_ms) > 0 ? link_signal(server->signals) : 0;
+    return signal == 0 ? 0
+                       : problem_set(problem, ERR_STOPPED, "stopped by signal %d while the disk was full", signal);
+}
+
+/* Commits, however long that takes. What comes in meanwhile waits in the socket. */
+static int commit_when_there_is_room(struct server *server, struct core *core, const struct rows *rows,
+                                     server_commit *commit, void *context, struct problem *problem)
+{
+    int64_t since_ms = server_now_ms(server), said_ms = 0;
+    int wait_ms = ROOM_WAIT_MS, err;
+    while ((err = commit(context, rows, problem)) == ERR_FULL) {
+        int64_t now_ms = server_now_ms(server);
+        if (said_ms == 0 || now_ms - said_ms >= ROOM_LOG_MS) {
+            said_ms = now_ms;
+            log_error("%s. The search pauses, nothing is lost; it goes on when there is room", problem->text);
+        }
+        err = wait_for_room(server, wait_ms, problem);
+        if (err)
+            return err;
+        wait_ms = 2 * wait_ms < ROOM_WAIT_MAX_MS ? 2 * wait_ms : ROOM_WAIT_MAX_MS;
+    }
+    if (!err && said_ms != 0) {
+        core_stood_still(core, server_now_ms(server));
+        log_info("there is room on the disk again; going on after %.0f s",
+                 (double)(server_now_ms(server) - since_ms) / 1000);
+    }
+    return err;
+}
+
 /* ---- the turn ---- */
 
 static int turn(struct server *server, struct core *core, server_commit *commit, void *context,
@@ -317,7 +357,7 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
     const struct rows *rows = core_rows(core);
     bool changed = !rows_empty(rows);
     if (changed) {
-        int err = commit(context, rows, problem);
+        int err = commit_when_there_is_room(server, core, rows, commit, context, problem);
         if (err)
             return err;
         log_events(rows);

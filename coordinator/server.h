@@ -3,7 +3,9 @@
  *
  * Invariants
  * 1. Nothing is sent before what it promises is committed; where a commit fails, nothing is sent and the
- * server ends.
+ * server ends. Where it fails for want of room on the disk, the server stands still instead and tries again,
+ * until there is room or a signal comes: results are not acknowledged and no leases granted meanwhile, and
+ * nobody is taken for silent.
  * 2. Sending never blocks: a message to a peer that is gone or does not read is marked unsent.
  * 3. What comes in is bounded: bytes of a frame, frames of a message, messages of a turn. A bad one is
  * counted and answered by nothing; it is logged at most once a minute for each of 1,024 groups of peers.
@@ -35,7 +37,8 @@ void server_destroy(struct server **server);
 /* The address as it was bound (the port where "*" was asked for). Borrowed. */
 const char *server_endpoint(const struct server *server);
 
-/* Makes rows durable: 0 once they are, else an error with *problem filled. */
+/* Makes rows durable: 0 once they are, else an error with *problem filled, and none of them are. After
+ * ERR_FULL the same rows are handed over again later. */
 typedef int server_commit(void *context, const struct rows *rows, struct problem *problem);
 
 /* Runs until the experiment is finished (0), a signal comes (ERR_STOPPED; workers are told nothing and keep

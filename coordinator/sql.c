@@ -1,6 +1,7 @@
 #include "coordinator/sql.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -19,8 +20,28 @@ struct sql_statement {
 
 /* ---- errors -------------------------------------------------------------------------------------------- */
 
-static int err_of(int code)
+/* An error of the system's, whose number SQLite keeps, that says no more than: there is no room. */
+static bool for_want_of_room(sqlite3 *connection, int code)
 {
+    if ((code & 0xff) != SQLITE_IOERR || !connection)
+        return false;
+    int number = sqlite3_system_errno(connection);
+    switch (code) {
+    case SQLITE_IOERR_WRITE:
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+    case SQLITE_IOERR_TRUNCATE:
+    case SQLITE_IOERR_SHMSIZE:
+        return number == ENOSPC || number == EDQUOT;
+    default:
+        return false;
+    }
+}
+
+static int err_of(sqlite3 *connection, int code)
+{
+    if (for_want_of_room(connection, code))
+        return ERR_FULL;
     switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -34,8 +55,9 @@ static int err_of(int code)
     case SQLITE_AUTH:
         return ERR_INPUT;
     case SQLITE_TOOBIG:
-    case SQLITE_NOMEM:
         return ERR_LIMIT;
+    case SQLITE_FULL:
+        return ERR_FULL;
     default:
         return ERR_IO;
     }
@@ -43,7 +65,9 @@ static int err_of(int code)
 
 static int fail(sqlite3 *connection, int code, struct problem *problem)
 {
-    return problem_set(problem, err_of(code), "%s",
+    if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
+        out_of_memory();
+    return problem_set(problem, err_of(connection, code), "%s",
                        connection ? sqlite3_errmsg(connection) : sqlite3_errstr(code));
 }
 
@@ -137,6 +161,13 @@ int sql_begin(struct sql *sql, struct problem *problem)
     return sql_exec(sql, "BEGIN IMMEDIATE", problem);
 }
 
+int sql_begin_reading(struct sql *sql, struct problem *problem)
+{
+    int64_t ignored; /* the first read decides which state it is */
+    int err = sql_exec(sql, "BEGIN", problem);
+    return err ? err : sql_number(sql, "SELECT count(*) FROM sqlite_schema", &ignored, problem);
+}
+
 int sql_commit(struct sql *sql, struct problem *problem)
 {
     return sql_exec(sql, "COMMIT", problem);
@@ -168,6 +199,13 @@ int sql_prepare(struct sql *sql, const char *text, struct sql_statement **ret_st
     return 0;
 }
 
+int sql_prepare_own(struct sql *sql, const char *text, struct sql_statement **ret_statement,
+                    struct problem *problem)
+{
+    int err = sql_prepare(sql, text, ret_statement, problem);
+    return err == ERR_INPUT ? ERR_CORRUPT : err;
+}
+
 void sql_finalize(struct sql_statement **statement)
 {
     if (!*statement)
@@ -189,8 +227,9 @@ int sql_parameters(const struct sql_statement *statement)
 
 static void bound(int code)
 {
+    if (code == SQLITE_NOMEM)
+        out_of_memory();
     assert(code == SQLITE_OK); /* the parameter exists, and the statement is reset */
-    (void)code;
 }
 
 void sql_bind_int(struct sql_statement *statement, int at, int64_t value)
@@ -270,17 +309,68 @@ double sql_column_real(const struct sql_statement *statement, int at)
     return sql_column_type(statement, at) == SQL_NULL ? NAN : sqlite3_column_double(statement->statement, at);
 }
 
+/* A text or bytes may have to be copied to be read: NULL also where that failed. */
+static const void *there(const struct sql_statement *statement, const void *value)
+{
+    if (!value && sqlite3_errcode(sqlite3_db_handle(statement->statement)) == SQLITE_NOMEM)
+        out_of_memory();
+    return value;
+}
+
 const char *sql_column_text(const struct sql_statement *statement, int at)
 {
-    return (const char *)sqlite3_column_text(statement->statement, at);
+    return (const char *)there(statement, sqlite3_column_text(statement->statement, at));
 }
 
 const void *sql_column_bytes(const struct sql_statement *statement, int at)
 {
-    return sqlite3_column_blob(statement->statement, at);
+    return there(statement, sqlite3_column_blob(statement->statement, at));
 }
 
 size_t sql_column_size(const struct sql_statement *statement, int at)
 {
     return (size_t)sqlite3_column_bytes(statement->statement, at);
+}
+
+/* ---- a copy of a whole database -------------------------------------------------------------------------
+ */
+
+struct sql_copy {
+    sqlite3_backup *backup;
+    sqlite3 *to;
+};
+
+int sql_copy_start(struct sql *from, struct sql *to, struct sql_copy **ret_copy, struct problem *problem)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to->connection, "main", from->connection, "main");
+    if (!backup)
+        return fail(to->connection, sqlite3_errcode(to->connection), problem);
+    struct sql_copy *copy = xcalloc(1, sizeof *copy);
+    copy->backup = backup;
+    copy->to = to->connection;
+    *ret_copy = copy;
+    return 0;
+}
+
+int sql_copy_pages(struct sql_copy *copy, int count, bool *ret_more, int64_t *ret_done, int64_t *ret_all,
+                   struct problem *problem)
+{
+    int code = sqlite3_backup_step(copy->backup, count);
+    if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
+        out_of_memory();
+    if (code != SQLITE_OK && code != SQLITE_DONE)
+        return problem_set(problem, err_of(copy->to, code), "%s", sqlite3_errstr(code));
+    *ret_more = code == SQLITE_OK;
+    *ret_all = sqlite3_backup_pagecount(copy->backup);
+    *ret_done = *ret_all - sqlite3_backup_remaining(copy->backup);
+    return 0;
+}
+
+void sql_copy_end(struct sql_copy **copy)
+{
+    if (!*copy)
+        return;
+    sqlite3_backup_finish((*copy)->backup);
+    free(*copy);
+    *copy = NULL;
 }

@@ -8,7 +8,9 @@
  * 3. Statements belong to their connection and are finalized before it is closed.
  *
  * Errors: ERR_CORRUPT (damaged, no database, or a constraint that does not hold), ERR_BUSY (locked for
- * longer than we wait), ERR_INPUT (an SQL text that is wrong), ERR_LIMIT, ERR_IO (all else: disk full, …).
+ * longer than we wait), ERR_INPUT (an SQL text that is wrong), ERR_LIMIT, ERR_FULL (no room on the disk, or
+ * none left to this user: the same again may go well later), ERR_IO (all else). Where SQLite runs out of
+ * memory the program aborts, as everywhere.
  */
 #ifndef COORDINATOR_SQL_H
 #define COORDINATOR_SQL_H
@@ -42,12 +44,17 @@ int sql_exec(struct sql *sql, const char *text, struct problem *problem);
 int sql_number(struct sql *sql, const char *text, int64_t *ret_value, struct problem *problem);
 
 int sql_begin(struct sql *sql, struct problem *problem);
+/* All that is read until sql_rollback is of one state, that of the last commit. */
+int sql_begin_reading(struct sql *sql, struct problem *problem);
 int sql_commit(struct sql *sql, struct problem *problem);
 void sql_rollback(struct sql *sql); /* does nothing outside of a transaction */
 
 /* One statement; ERR_INPUT where text holds none, or more. */
 int sql_prepare(struct sql *sql, const char *text, struct sql_statement **ret_statement,
                 struct problem *problem);
+/* A statement of our own: where it does not fit the database, that is damaged, ERR_CORRUPT. */
+int sql_prepare_own(struct sql *sql, const char *text, struct sql_statement **ret_statement,
+                    struct problem *problem);
 void sql_finalize(struct sql_statement **statement);
 bool sql_only_reads(const struct sql_statement *statement);
 int sql_parameters(const struct sql_statement *statement);
@@ -77,5 +84,15 @@ const char *sql_column_text(const struct sql_statement *statement, int at);
 const void *sql_column_bytes(const struct sql_statement *statement, int at);
 size_t sql_column_size(const struct sql_statement *statement,
                        int at); /* of a text or bytes, call it after those */
+
+/* ---- a copy of a whole database ---- */
+
+struct sql_copy;
+/* Over whatever `to` holds; both are borrowed until sql_copy_end. */
+int sql_copy_start(struct sql *from, struct sql *to, struct sql_copy **ret_copy, struct problem *problem);
+/* Copies `count` pages more. *ret_more: there are more. */
+int sql_copy_pages(struct sql_copy *copy, int count, bool *ret_more, int64_t *ret_done, int64_t *ret_all,
+                   struct problem *problem);
+void sql_copy_end(struct sql_copy **copy);
 
 #endif

@@ -3,6 +3,7 @@
 #include "common/numerics.h"
 #include "coordinator/columns.h"
 #include "coordinator/database_file.h"
+#include "coordinator/restore.h"
 #include "coordinator/schema.h"
 #include "coordinator/sql.h"
 
@@ -64,14 +65,6 @@ struct store {
 
 /* ---- the connection ------------------------------------------------------------------------------------ */
 
-/* A statement of our own: where it does not fit the database, that is damaged. */
-static int prepare(struct sql *sql, const char *text, struct sql_statement **ret_statement,
-                   struct problem *problem)
-{
-    int err = sql_prepare(sql, text, ret_statement, problem);
-    return err == ERR_INPUT ? ERR_CORRUPT : err;
-}
-
 static void writer_close(struct writer *writer)
 {
     for (int i = 0; i < REPLACEMENTS; i++)
@@ -89,17 +82,18 @@ static int writer_prepare(struct writer *writer, struct problem *problem)
     for (int i = 0; i < REPLACEMENTS && !err; i++) {
         buf_clear(&text);
         table_put_replace(replaced[i], &text);
-        err = prepare(writer->sql, buf_text(&text), &writer->replace[i], problem);
+        err = sql_prepare_own(writer->sql, buf_text(&text), &writer->replace[i], problem);
     }
     buf_release(&text);
     if (!err)
-        err = prepare(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
+        err =
+            sql_prepare_own(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
     if (!err)
-        err = prepare(writer->sql, "INSERT INTO curve (trial, point, step, loss) VALUES (?, ?, ?, ?)",
-                      &writer->add_curve_point, problem);
+        err = sql_prepare_own(writer->sql, "INSERT INTO curve (trial, point, step, loss) VALUES (?, ?, ?, ?)",
+                              &writer->add_curve_point, problem);
     if (!err)
-        err = prepare(writer->sql, "INSERT INTO event (at_ms, kind, text) VALUES (?, ?, ?)",
-                      &writer->add_event, problem);
+        err = sql_prepare_own(writer->sql, "INSERT INTO event (at_ms, kind, text) VALUES (?, ?, ?)",
+                              &writer->add_event, problem);
     return err;
 }
 
@@ -150,13 +144,15 @@ static int begin_log(struct sql *sql, struct problem *problem)
     return err;
 }
 
-/* So that the database is one file again, which can be read where nothing can be written. Where a reader is
- * at it the log stays, and nothing is lost. */
+/* So that the database is one file again, which can be read where nothing can be written. Where a reader has
+ * it open the log stays, but emptied, so that the file alone holds all; where one is reading at this moment,
+ * not even that, and nothing is lost. */
 static void end_log(struct sql *sql)
 {
     struct problem ignored;
-    if (sql_exec(sql, "PRAGMA busy_timeout = 0", &ignored) == 0)
-        sql_exec(sql, "PRAGMA journal_mode = DELETE", &ignored);
+    if (sql_exec(sql, "PRAGMA busy_timeout = 0", &ignored) == 0 &&
+        sql_exec(sql, "PRAGMA journal_mode = DELETE", &ignored) != 0)
+        sql_exec(sql, "PRAGMA wal_checkpoint(TRUNCATE)", &ignored);
 }
 
 /* The file is there. A connection that only reads leaves its log as it found it. */
@@ -300,6 +296,12 @@ static int fill_new(const char *path, const struct experiment *experiment, struc
     return err;
 }
 
+static int system_problem(struct problem *problem, const char *where)
+{
+    return problem_set(problem, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, "%s%s", where,
+                       strerror(errno));
+}
+
 /* So that the new name is as durable as the file. */
 static int sync_folder(const char *path, struct problem *problem)
 {
@@ -307,7 +309,7 @@ static int sync_folder(const char *path, struct problem *problem)
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int err = 0;
     if (fd < 0 || fsync(fd) != 0)
-        err = problem_set(problem, ERR_IO, "its folder: %s", strerror(errno));
+        err = system_problem(problem, "its folder: ");
     if (fd >= 0)
         close(fd);
     free(copy);
@@ -323,7 +325,7 @@ static int create(const char *path, const struct experiment *experiment, struct 
     unlink(journal);
     int err = fill_new(unfinished, experiment, problem);
     if (!err && rename(unfinished, path) != 0)
-        err = problem_set(problem, ERR_IO, "%s", strerror(errno));
+        err = system_problem(problem, "");
     if (err)
         unlink(unfinished);
     free(unfinished);
@@ -333,15 +335,15 @@ static int create(const char *path, const struct experiment *experiment, struct 
 
 /* ---- the store ----------------------------------------------------------------------------------------- */
 
-int store_open(const char *path, const struct experiment *experiment, struct store **ret_store,
-               struct problem *problem)
+static int open_store(const char *path, const struct experiment *experiment, bool network_too,
+                      struct store **ret_store, struct problem *problem)
 {
     struct store *store = xcalloc(1, sizeof *store);
     store->experiment = experiment;
     bool exists = false;
     int err = database_path(path, &store->path, &exists, problem);
     if (!err)
-        err = database_lock(store->path, &store->lock, problem);
+        err = database_lock(store->path, network_too, &store->lock, problem);
     if (!err) { /* again: it may have been made while we had no lock */
         free(store->path);
         store->path = NULL;
@@ -360,6 +362,18 @@ int store_open(const char *path, const struct experiment *experiment, struct sto
     }
     *ret_store = store;
     return 0;
+}
+
+int store_open(const char *path, const struct experiment *experiment, struct store **ret_store,
+               struct problem *problem)
+{
+    return open_store(path, experiment, false, ret_store, problem);
+}
+
+int store_open_anywhere(const char *path, const struct experiment *experiment, struct store **ret_store,
+                        struct problem *problem)
+{
+    return open_store(path, experiment, true, ret_store, problem);
 }
 
 void store_close(struct store **store)
@@ -407,66 +421,7 @@ int store_write(struct store *store, const struct rows *rows, struct problem *pr
     return err;
 }
 
-/* ---- restoring ----------------------------------------------------------------------------------------- */
-
-/* Reads a table into rows that `append` makes; where that is NULL, into the one row `only`, and says whether
- * there was one. */
-static int read_table(struct store *store, const struct table *table, struct rows *rows,
-                      void *(*append)(struct rows *), void *only, bool *ret_present, struct problem *problem)
-{
-    struct buf text = {0};
-    struct sql_statement *statement = NULL;
-    table_put_select(table, &text);
-    int err = prepare(store->writer.sql, buf_text(&text), &statement, problem);
-    buf_release(&text);
-    bool row = false;
-    while (!err && (err = sql_step(statement, &row, problem)) == 0 && row) {
-        err = table_read(table, statement, only ? only : append(rows), rows, problem);
-        if (only)
-            *ret_present = true;
-    }
-    sql_finalize(&statement);
-    return err;
-}
-
-#define APPEND(list)                                                                                         \
-    static void *append_##list(struct rows *rows)                                                            \
-    {                                                                                                        \
-        return rows_##list(rows);                                                                            \
-    }
-APPEND(worker)
-APPEND(candidate)
-APPEND(proposal)
-APPEND(trial)
-APPEND(attempt)
-#undef APPEND
-
-static int read_rows(struct store *store, struct rows *rows, struct problem *problem)
-{
-    const struct {
-        const struct table *table;
-        void *(*append)(struct rows *);
-        void *only;
-        bool *present;
-    } reads[] = {
-        {&experiment_table, NULL, &rows->experiment, &rows->experiment_changed},
-        {&counters_table, NULL, &rows->counters, &rows->counters_changed},
-        {&worker_table, append_worker, NULL, NULL},
-        {&candidate_table, append_candidate, NULL, NULL},
-        {&proposal_table, append_proposal, NULL, NULL},
-        {&trial_table, append_trial, NULL, NULL},
-        {&attempt_table, append_attempt, NULL, NULL},
-        {&search_state_table, NULL, &rows->search, &rows->search_changed},
-        {&search_model_table, NULL, &rows->model, &rows->model_changed},
-    };
-    int err = 0;
-    for (size_t i = 0; i < sizeof reads / sizeof *reads && !err; i++)
-        err = read_table(store, reads[i].table, rows, reads[i].append, reads[i].only, reads[i].present,
-                         problem);
-    if (!err && !(rows->experiment_changed && rows->counters_changed))
-        err = problem_set(problem, ERR_CORRUPT, "the row of the experiment, or of its counters, is missing");
-    return err;
-}
+/* ---- restoring --------------------------------------------------------------------------------------- */
 
 int store_restore(struct store *store, struct rows *ret_rows, struct problem *problem)
 {
@@ -474,13 +429,8 @@ int store_restore(struct store *store, struct rows *ret_rows, struct problem *pr
         first_rows(store->experiment, ret_rows);
         return 0;
     }
-    struct rows rows = {0};
-    int err = read_rows(store, &rows, problem);
-    if (err) {
-        rows_release(&rows);
+    int err = restore_rows(store->writer.sql, ret_rows, problem);
+    if (err)
         problem_prefix(problem, "%s", store->path);
-        return err;
-    }
-    *ret_rows = rows;
-    return 0;
+    return err;
 }

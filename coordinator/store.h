@@ -20,9 +20,13 @@ struct store;
 
 /* ERR_BUSY (another coordinator has it; the problem names host and process), ERR_CORRUPT (no database, or
  * another program's, left as it is), ERR_VERSION (made by a newer actsearch), ERR_NOT_FOUND, ERR_INPUT,
- * ERR_IO. `experiment` is borrowed: what a new database begins with. */
+ * ERR_IO (also: it lies on a network file system). `experiment` is borrowed: what a new database begins with. */
 int store_open(const char *path, const struct experiment *experiment, struct store **ret_store,
                struct problem *problem);
+/* The same, also where the database lies on a network file system: for a person who knows that no other host
+ * reads or writes it meanwhile. */
+int store_open_anywhere(const char *path, const struct experiment *experiment, struct store **ret_store,
+                        struct problem *problem);
 void store_close(struct store **store);
 /* There is no database yet: the first store_write makes it. */
 bool store_is_new(const struct store *store);
@@ -34,7 +38,9 @@ const char *store_path(const struct store *store);
  */
 int store_restore(struct store *store, struct rows *ret_rows, struct problem *problem);
 
-/* All of the rows in one transaction. */
+/* All of the rows in one transaction. ERR_FULL: there is no room on the disk; the same rows can be written
+ * again later. ERR_BUSY, ERR_IO, ERR_CORRUPT: the program had better end. After an error that SQLite got from
+ * fsync, what a crash would leave may hold the rows or not, but all of them or none. */
 int store_write(struct store *store, const struct rows *rows, struct problem *problem);
 
 #endif

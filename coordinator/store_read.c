@@ -1,8 +1,8 @@
 #include "coordinator/store_read.h"
 
 #include "common/json.h"
+#include "coordinator/reader_state.h"
 #include "coordinator/schema.h"
-#include "coordinator/sql.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,11 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-struct store_reader {
-    char *path;
-    struct sql *sql;
-};
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 

@@ -213,6 +213,12 @@ void workers_heard(struct workers *workers, int64_t worker, int64_t now_ms)
     }
 }
 
+void workers_excuse(struct workers *workers, int64_t for_ms)
+{
+    for (uint32_t at = workers->head; at != 0; at = workers->items[at].after)
+        workers->items[at].heard_ms += for_ms;
+}
+
 int64_t workers_most_silent(const struct workers *workers, int64_t *ret_heard_ms)
 {
     if (workers->head != 0)

@@ -69,6 +69,8 @@ uint64_t workers_peer(const struct workers *workers, int64_t worker);
 const struct worker_row *workers_row(const struct workers *workers, int64_t worker);
 void workers_heard(struct workers *workers, int64_t worker, int64_t now_ms);
 void workers_disconnect(struct workers *workers, int64_t worker);
+/* Nobody could be heard for so long: it counts as no silence. */
+void workers_excuse(struct workers *workers, int64_t for_ms);
 /* The connected worker that was heard longest ago, 0 where there is none; when that was in *ret_heard_ms. */
 int64_t workers_most_silent(const struct workers *workers, int64_t *ret_heard_ms);
 

@@ -17,8 +17,8 @@
 
 enum {
     ROUTING_ID_BYTES = 5, /* what ROUTER makes up for a peer that asks for nothing */
-    BACKLOG = 1024,       /* connections that wait to be accepted */
-    PING_MS = 15000,      /* connections whose other end is gone without a word are closed */
+    BACKLOG = 65535, /* connections that wait to be accepted; the kernel takes net.core.somaxconn of them */
+    PING_MS = 15000, /* connections whose other end is gone without a word are closed */
     PING_TIMEOUT_MS = 60000,
     RECONNECT_MS = 100, /* and up to twice that, by chance */
     RECONNECT_MAX_MS = 5000,

@@ -69,7 +69,8 @@ bool link_send(struct link *link, uint64_t peer, const void *data, size_t size);
 typedef bool link_door(void *context, const char *key, const char *address);
 void link_answer_door(struct link *link, link_door *door, void *context);
 
-/* What has become of a worker's connection since it was last asked. */
+/* What has become of a worker's connection since it was last asked. Refused or mismatched it is given up by
+ * libzmq: only link_renew tries again. Broken, it is tried again by itself. */
 enum link_news {
     LINK_NO_NEWS,
     LINK_OPEN,     /* the two ends understand each other */

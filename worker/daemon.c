@@ -249,7 +249,8 @@ static void read_news(struct daemon *daemon)
     if (news == LINK_NO_NEWS || news == LINK_OPEN)
         return;
     log_refused(daemon, news);
-    agent_refused(daemon->agent, now_ms());
+    if (news != LINK_BROKEN)
+        agent_refused(daemon->agent, now_ms());
 }
 
 static int reconnect(struct daemon *daemon, struct problem *problem)

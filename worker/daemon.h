@@ -4,11 +4,11 @@
  * Invariants
  * 1. Sending never blocks: a message that the socket does not take is lost, and the agent says it again.
  * 2. What comes in is bounded (bytes of a frame, messages of a turn); what cannot be read is counted, and
- * logged once a minute.
+ *    logged once a minute.
  * 3. When daemon_run returns, no trainer is left. When this process is killed, its trainers die with it
- * (confine.h).
+ *    (confine.h).
  * 4. No file name comes over the network: a data set is a name in the cache folder, checked by
- * worker/nn/data.h.
+ *    worker/nn/data.h.
  */
 #ifndef WORKER_DAEMON_H
 #define WORKER_DAEMON_H

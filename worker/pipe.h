@@ -6,8 +6,8 @@
  *
  * Invariants
  * 1. A trainer is not trusted. Whatever it writes, pipe_in holds at most one message and what was put last,
- * if all there is is taken after each put. A message is taken or refused, never half believed; after a
- * refusal the stream is lost.
+ *    if all there is is taken after each put. A message is taken or refused, never half believed; after a
+ *    refusal the stream is lost.
  * 2. How the bytes are cut into reads changes nothing.
  */
 #ifndef WORKER_PIPE_H

@@ -13,6 +13,11 @@ if [ $status != 0 ]; then
 fi
 grep -q 'Finished' run.out && grep -q 'sqlite3 demo.db' run.out && pass $name || fail $name 'no list, or nothing about what to do next' run.out
 
+name=the_database_is_one_file_that_holds_all_of_it
+mkdir home && cp demo.db home/
+[ ! -e demo.db-wal ] && [ "$(scalar home/demo.db 'SELECT count(*) FROM ranking')" = "$(scalar demo.db 'SELECT count(*) FROM ranking')" ] &&
+    pass $name || fail $name "$(ls -l demo.db* home)"
+
 name=relu_and_swish_are_in_the_list
 grep -q 'relu(x).*reference' run.out && grep -q 'sigmoid.*reference' run.out && pass $name || fail $name 'a reference is missing' run.out
 

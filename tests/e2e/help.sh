@@ -6,6 +6,8 @@ for command in $(actsearch help | awk '/^  [a-z]+ /{print $1}'); do
     name=help_of_$command
     actsearch "$command" --help >help.out 2>&1 && [ -s help.out ] && pass "$name" || fail "$name" 'no help' help.out
 done
+name=what_the_commands_do_stands_in_one_column
+actsearch help | grep -E '^  [a-z]+ ' | LC_ALL=C.UTF-8 grep -vE '^.{50} [^ ]' >ragged && fail $name 'ragged lines' ragged || pass $name
 name=help_command_says_what_the_option_help_says
 actsearch rank --help >one && actsearch help rank >two && cmp -s one two && pass $name || fail $name 'they differ' two
 

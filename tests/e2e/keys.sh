@@ -16,6 +16,10 @@ name=keygen_again_adds_a_worker_and_changes_nothing
 cat keys/*.key keys/workers/* | sha256sum >before
 actsearch keygen keys >>keygen.out 2>&1 && [ -f keys/worker.key ] && [ -f keys/workers/worker.pub ] && mkdir aside && mv keys/worker.key keys/workers/worker.pub aside &&
     cat keys/*.key keys/workers/* | sha256sum | cmp -s - before && pass $name || fail $name 'it does not' keygen.out
+name=keygen_says_it_in_json_too
+actsearch keygen more --worker one --worker two --json >more.json 2>&1 &&
+    [ "$(sqlite3 :memory: "SELECT json_extract(readfile('more.json'), '\$.workers[1].name') || length(json_extract(readfile('more.json'), '\$.server_public_key'))")" = two40 ] &&
+    pass $name || fail $name 'not so' more.json
 refused keygen_does_not_overwrite_a_workers_key 1 actsearch keygen keys --worker one -- 'one\.pub' 'already'
 refused keygen_refuses_a_name_that_is_a_path 2 actsearch keygen keys --worker ../one -- 'no name' 'letters'
 refused keygen_wants_a_folder 2 actsearch keygen -- 'DIR'

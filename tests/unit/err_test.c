@@ -59,6 +59,7 @@ static void the_nearest_name_is_one_that_may_be_meant(void **state)
     static const char *const rows[][2] = {
         {"step", "steps"},  {"Steps", "steps"},      {"seds", "seeds"}, {"shedule", "schedule"},
         {"steps", "steps"}, {"learning_rate", NULL}, {"x", NULL},       {"", NULL},
+        {"stop", "steps"},  {"sees", "seeds"},       {"sex", NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *nearest = nearest_name(rows[i][0], &names[0].name, 3, sizeof *names);

@@ -127,6 +127,7 @@ static void each_refusal_says_the_line_what_is_allowed_and_the_nearest_spelling(
          {"a.ini:6: child.steps stands there twice, first in line 5"}},
         {RANDOM "[child]\nsteps\n", 5, {"a.ini:5: expected [section] or key = value, not 'steps'"}},
         {RANDOM "[child\nsteps = 1\n", 4, {"a.ini:4: expected [section] or key = value, not '[child'"}},
+        {"[space]\nunary = x, sine(x)\n", 2, {"a.ini:2: space.unary: item 2 of 2:\nsine(x)\n^"}},
         {RANDOM "[space]\nunary = x, sine(x)\n", 5, {"a.ini:5: space.unary: item 2 of 2:\nsine(x)\n^"}},
         {RANDOM "[space]\nunary = x, x1\n", 5, {"space.unary: item 2 of 2:"}},
         {RANDOM "[space]\nunary = x, max(x,0\n", 5, {"a parenthesis or quote is not closed"}},

@@ -53,6 +53,7 @@ static void a_changed_experiment_is_refused_with_the_difference(void **state)
     bool grown = false;
     assert_int_equal(check("child.steps=20", "child.steps=30", &grown, &problem), ERR_CONFLICT);
     assert_non_null(strstr(problem.text, "child.steps: 20 -> 30"));
+    assert_int_not_equal(problem.text[strlen(problem.text) - 1], '\n');
 }
 
 static void other_numerics_are_refused(void **state)

@@ -2,6 +2,7 @@
 #include "tests/unit/store_fixture.h"
 
 #include "coordinator/database_file.h"
+#include "coordinator/store_read.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -528,6 +529,37 @@ static void a_log_that_a_killed_coordinator_left_is_untouched_until_something_is
     rows_release(&rows);
 }
 
+static void the_file_alone_holds_all_of_a_closed_store_though_a_reader_has_it_open(void **state)
+{
+    (void)state;
+    make_database("whole.db", 3);
+    struct store *store = open_store("whole.db", experiment);
+    struct rows rows = {.search_changed = true, .search.policy = "[]"};
+    write_store(store, &rows);
+    struct store_reader *reader = NULL;
+    struct problem problem;
+    struct progress_row row;
+    assert_int_equal(store_reader_open("whole.db", &reader, &problem), 0);
+    assert_int_equal(store_progress(reader, &row, &problem), 0);
+    store_close(&store);
+    struct buf file = {0}, log = {0};
+    read_file("whole.db", &file);
+    if (there_is("whole.db-wal"))
+        read_file("whole.db-wal", &log);
+    assert_int_equal(log.size, 0);
+    store_reader_close(&reader);
+    remove_database("alone.db");
+    write_file("alone.db", file.data, file.size);
+    store = open_store("alone.db", experiment);
+    struct rows restored = restore_store(store);
+    assert_true(restored.search_changed);
+    store_close(&store);
+    rows_release(&restored);
+    rows_release(&rows);
+    buf_release(&file);
+    buf_release(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +579,7 @@ int main(void)
         cmocka_unit_test(a_second_coordinator_is_refused_while_the_first_lives),
         cmocka_unit_test(a_database_that_does_not_exist_yet_is_locked_too),
         cmocka_unit_test(a_log_that_a_killed_coordinator_left_is_untouched_until_something_is_written),
+        cmocka_unit_test(the_file_alone_holds_all_of_a_closed_store_though_a_reader_has_it_open),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,0 +1,17 @@
+/* gnuplot: runs a gnuplot script to make one picture file.
+ *
+ * The script writes to standard output, and so knows no file name. FILE is there whole or not at all.
+ */
+#ifndef CLI_GNUPLOT_H
+#define CLI_GNUPLOT_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+/* ERR_NOT_FOUND: gnuplot is not installed; ERR_IO. */
+int gnuplot_make(const struct buf *script, const char *path, struct problem *problem);
+
+/* Text as a gnuplot string, with its quotes; control characters become blanks. */
+void gnuplot_put_text(struct buf *script, const char *text);
+
+#endif

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# plot.sh: each picture is made, as SVG and as PNG, with the functions of the database in its legend; and what is said where one
+# cannot be made.
+. "$(dirname "$0")/lib.sh"
+
+refused an_unknown_plot_gets_the_nearest 2 actsearch plot functoins none.db -- "did you mean 'functions'"
+refused a_plot_of_no_database_fails 1 actsearch plot functions none.db -- 'none\.db'
+refused a_picture_of_another_kind_is_wrong_usage 2 actsearch plot functions none.db -o a.pdf -- '\.svg or \.png'
+refused too_many_functions_are_wrong_usage 2 actsearch plot functions none.db -n 25 -- '24'
+require_data fashion-mnist
+small_experiment small.ini
+actsearch run small.ini --db small.db >run.out 2>run.err || { fail the_search_that_is_drawn 'it failed' run.err; exit 1; }
+refused without_gnuplot_it_says_what_to_install 1 env PATH=/nonexistent "$(command -v actsearch)" plot functions small.db -- 'gnuplot-nox'
+
+if ! command -v gnuplot >/dev/null; then
+    skipped pictures 'no gnuplot (package gnuplot-nox)'
+    exit 0
+fi
+best=$(scalar small.db 'SELECT activation FROM ranking WHERE NOT reference LIMIT 1')
+for what in functions derivatives curves progress space; do
+    name=${what}_as_svg
+    actsearch plot $what small.db -n 5 >$what.out 2>&1 && head -n 3 $what.svg | grep -q '<svg' && tail -n 2 $what.svg | grep -q '</svg>' &&
+        grep -qF 'small' $what.svg && grep -qF 'relu(x)  (reference' $what.svg && pass $name || fail $name 'no such picture' $what.out
+    name=${what}_as_png
+    actsearch plot $what small.db -o $what.png >$what.out 2>&1 && [ "$(head -c 4 $what.png | tail -c 3)" = PNG ] && pass $name ||
+        fail $name 'no such picture' $what.out
+done
+name=the_best_function_is_in_the_legends
+grep -qF "${best:0:30}" functions.svg && grep -qF "${best:0:30}" curves.svg && pass $name || fail $name "no $best" functions.out
+
+name=n_functions_are_drawn_and_the_references
+actsearch plot curves small.db -n 3 -o three.svg >/dev/null && [ "$(grep -c '(#' three.svg)" = 3 ] && [ "$(grep -c '(reference' three.svg)" = 2 ] &&
+    pass $name || fail $name "$(grep -c '(#' three.svg) functions"
+
+name=nothing_is_left_where_a_picture_cannot_be_written
+mkdir -p full.svg
+actsearch plot functions small.db -o full.svg >full.out 2>&1
+[ $? = 1 ] && [ ! -e full.svg.part ] && grep -q 'full\.svg' full.out && pass $name || fail $name 'something is' full.out
