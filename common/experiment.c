@@ -237,9 +237,18 @@ int64_t experiment_rung_steps(const struct experiment *experiment, int64_t rung)
     return steps;
 }
 
-/* Each rung trains longer than the one below. */
+int64_t experiment_finals_steps(const struct experiment *experiment)
+{
+    return experiment->finals.steps > 0 ? experiment->finals.steps : experiment->child.steps;
+}
+
+/* Each rung trains longer than the one below, and the finals no shorter than the search. */
 static int check_rungs(const struct experiment *experiment, struct problem *problem)
 {
+    if (experiment_finals_steps(experiment) < experiment->child.steps)
+        return problem_set(problem, ERR_INPUT,
+                           "finals.steps: expected 0 or at least child.steps, %lld, not %lld",
+                           (long long)experiment->child.steps, (long long)experiment->finals.steps);
     if (experiment_rung_steps(experiment, 0) > 0)
         return 0;
     return problem_set(problem, ERR_INPUT,

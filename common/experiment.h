@@ -47,6 +47,11 @@ struct experiment {
     } halving;
     struct child child;
     struct {
+        int64_t top;   /* 0: no finals */
+        int64_t seeds;
+        int64_t steps; /* 0: child.steps (experiment_finals_steps) */
+    } finals;
+    struct {
         int64_t lease_ms;     /* a lease lapses after this much silence */
         int64_t heartbeat_ms; /* how often a worker is to speak */
         int64_t attempts;     /* lost attempts after which a trial has failed */
@@ -76,6 +81,8 @@ char *experiment_help(bool markdown);
 
 /* Training steps of a rung, 0 … halving.rungs − 1: child.steps / eta^(rungs − 1 − rung), so the top one trains child.steps. */
 int64_t experiment_rung_steps(const struct experiment *experiment, int64_t rung);
+
+int64_t experiment_finals_steps(const struct experiment *experiment);
 
 /* The reference activations, parsed: *ret_count pointers, each the caller's. */
 int experiment_references(const struct experiment *experiment, struct expr ***ret_exprs, int *ret_count,

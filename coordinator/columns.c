@@ -68,6 +68,8 @@ static const struct column counters_columns[] = {
     ROW(done),
     ROW(diverged),
     ROW(failed),
+    ROW(finals),
+    ROW(finals_open),
     ROW(workers),
 };
 _Static_assert(VERDICTS == 5, "a verdict needs its column in schema.sql and here");

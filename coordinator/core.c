@@ -1,6 +1,7 @@
 #include "coordinator/core_state.h"
 
 #include "coordinator/consistent.h"
+#include "coordinator/finals.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -140,11 +141,29 @@ static void serve(struct core *core)
     }
 }
 
-static void finish_if_done(struct core *core)
+/* Nothing is open, and the search will propose nothing more. */
+static bool search_is_done(const struct core *core)
 {
     const struct counters_row *counters = &core->kept.counters;
-    if (core_finished(core) || !core->propose.over || counters->ready + counters->leased > 0)
+    return core->propose.over && counters->ready + counters->leased == 0 && !core_finished(core);
+}
+
+/* Where the finals have trials that are not there yet, the experiment goes on with them. */
+static void begin_finals(struct core *core)
+{
+    if (!search_is_done(core))
         return;
+    int64_t added = finals_begin(core->experiment, &core->ledger, &core->queue);
+    if (added > 0)
+        core_note(core, "finals", "%s: the best are trained again, %" PRId64 " trials", core->propose.over,
+                  added);
+}
+
+static void finish_if_done(struct core *core)
+{
+    if (!search_is_done(core))
+        return;
+    const struct counters_row *counters = &core->kept.counters;
     assert(core->queue.count == 0 && core->leases.open == 0);
     core->kept.experiment.finished_because = core->propose.over;
     core->kept.experiment.finished_ms = core->now_ms;
@@ -163,6 +182,7 @@ void core_advance(struct core *core, int64_t now_ms)
     core_set_now(core, now_ms);
     expire(core);
     core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    begin_finals(core);
     serve(core);
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);

@@ -69,7 +69,9 @@ static void move_trial(struct ledger *ledger, struct trial_row *trial, enum tria
     struct counters_row *counters = &ledger->kept->counters;
     (*counter_of(counters, trial->state))--;
     (*counter_of(counters, state))++;
+    counters->finals_open -= trial->rung == RUNG_FINALS && trial_is_open(trial);
     trial->state = state;
+    counters->finals_open += trial->rung == RUNG_FINALS && trial_is_open(trial);
     ledger->changes->counters_changed = true;
     assert(counters->trials ==
            counters->ready + counters->leased + counters->done + counters->diverged + counters->failed);
@@ -95,7 +97,7 @@ static void make_room_for_candidate(struct ledger *ledger, size_t candidate)
     ledger->candidate_capacity = wanted;
 }
 
-/* Puts a trial behind the others of its candidate. */
+/* Puts a trial behind the others of its candidate, and counts it. */
 static void list_trial(struct ledger *ledger, const struct trial_row *trial)
 {
     if ((size_t)trial->id >= ledger->trial_capacity) {
@@ -110,6 +112,10 @@ static void list_trial(struct ledger *ledger, const struct trial_row *trial)
         ledger->next_trial[trials->last] = trial->id;
     trials->last = trial->id;
     trials->open += trial->rung == 0 && trial_is_open(trial);
+    ledger->kept->counters.trials++;
+    (*counter_of(&ledger->kept->counters, trial->state))++;
+    ledger->kept->counters.finals += trial->rung == RUNG_FINALS;
+    ledger->kept->counters.finals_open += trial->rung == RUNG_FINALS && trial_is_open(trial);
 }
 
 void ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes)
@@ -118,13 +124,9 @@ void ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes
     make_room_for_candidate(ledger, kept->candidates.count);
     struct counters_row *counters = &kept->counters;
     counters->trials = counters->ready = counters->leased = 0;
-    counters->done = counters->diverged = counters->failed = 0;
-    for (size_t i = 0; i < kept->trials.count; i++) {
-        const struct trial_row *trial = &kept->trials.items[i];
-        list_trial(ledger, trial);
-        counters->trials++;
-        (*counter_of(counters, trial->state))++;
-    }
+    counters->done = counters->diverged = counters->failed = counters->finals = counters->finals_open = 0;
+    for (size_t i = 0; i < kept->trials.count; i++)
+        list_trial(ledger, &kept->trials.items[i]);
     for (size_t i = 0; i < kept->attempts.count; i++)
         map_set(&ledger->by_attempt, (uint64_t)kept->attempts.items[i].id, (uint32_t)i + 1);
 }
@@ -193,8 +195,6 @@ int64_t ledger_add_trials(struct ledger *ledger, int64_t candidate, int64_t rung
         owner->steps = steps;
     owner->trials += added;
     *rows_candidate(ledger->changes) = *owner;
-    kept->counters.trials += added;
-    kept->counters.ready += added;
     ledger->changes->counters_changed = true;
     return added;
 }

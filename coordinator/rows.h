@@ -54,7 +54,9 @@ struct counters_row {
     int64_t rejected_by[VERDICTS]; /* the same, by reason */
     int64_t trials;                /* all; = ready + leased + done + diverged + failed */
     int64_t ready, leased, done, diverged, failed;
-    int64_t workers; /* connected now */
+    int64_t finals;      /* of the trials those that were made for the finals */
+    int64_t finals_open; /* of these those that are ready or leased */
+    int64_t workers;     /* connected now */
 };
 
 /* A worker daemon; a daemon that is started again is another one. Restored. */

@@ -38,6 +38,8 @@ CREATE TABLE counters (
     done     INTEGER NOT NULL,
     diverged INTEGER NOT NULL,
     failed   INTEGER NOT NULL,
+    finals      INTEGER NOT NULL,
+    finals_open INTEGER NOT NULL,
     workers  INTEGER NOT NULL,
     CHECK (trials = ready + leased + done + diverged + failed),
     CHECK (rejected = rejected_constant + rejected_not_finite + rejected_slope_not_finite + rejected_too_large)
@@ -208,7 +210,10 @@ ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validatio
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
-       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.workers,
+       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
+       CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN c.finals_open > 0 THEN 'finals'
+            ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,
        CASE WHEN e.started_ms > 0
             THEN strftime('%Y-%m-%dT%H:%M:%SZ', e.started_ms / 1000, 'unixepoch') END AS started,

@@ -145,6 +145,9 @@ static void each_refusal_says_the_line_what_is_allowed_and_the_nearest_spelling(
          5,
          {"a.ini:5: child.warmup: expected at most child.steps, 100, not 101"}},
         {RANDOM "[child]\nbeta_lr = -0.5\n", 5, {"child.beta_lr: expected 0 or more, or -1"}},
+        {RANDOM "[finals]\nsteps = 99\n",
+         5,
+         {"finals.steps: expected 0 or at least child.steps, 100, not 99"}},
         {RANDOM "[halving]\nrungs = 3\neta = 10\n[child]\nsteps = 99\n",
          5,
          {"halving.rungs: with child.steps = 99 and halving.eta = 10, the lowest of 3 rungs would train less "

@@ -1,5 +1,5 @@
-/* Successive halving among crashing workers, in a rough network, killed at any point: the same candidates
- * climb. */
+/* Successive halving and finals among crashing workers, in a rough network, killed at any point: the same
+ * candidates climb, and the same are trained again. */
 #include "tests/unit/core_world.h"
 
 static const char *const settings[] = {"search.algorithm=random",
@@ -10,6 +10,9 @@ static const char *const settings[] = {"search.algorithm=random",
                                        "halving.rungs=3",
                                        "child.steps=40",
                                        "queue.attempts=1000",
+                                       "finals.top=3",
+                                       "finals.seeds=4",
+                                       "finals.steps=60",
                                        "queue.lease=5s",
                                        "queue.heartbeat=1s",
                                        NULL};
