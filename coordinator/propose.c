@@ -222,6 +222,11 @@ static bool repeats_itself(const struct propose *propose)
     return search_asynchronous(propose->search) && propose->repetitions >= (open > batch ? open : batch);
 }
 
+static bool nothing_open(const struct propose *propose)
+{
+    return propose->kept->counters.ready + propose->kept->counters.leased == 0;
+}
+
 bool propose_fill(struct propose *propose, size_t wanted, int budget)
 {
     size_t enough = search_asynchronous(propose->search) ? wanted : wanted + READY_STOCK;
@@ -229,7 +234,12 @@ bool propose_fill(struct propose *propose, size_t wanted, int budget)
         if (!propose->over)
             propose->over = limit_reached(propose);
         halving_climb(&propose->halving, propose->kept->counters.proposals, propose->over);
-        if (propose->over || propose->queue->count >= enough || repeats_itself(propose))
+        bool last = propose->over && nothing_open(propose);
+        if (propose->queue->count >= enough && !last)
+            return false;
+        if (halving_promote(&propose->halving, last))
+            continue;
+        if (propose->over || repeats_itself(propose))
             return false;
         if (budget-- == 0)
             return true;

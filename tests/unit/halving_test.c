@@ -1,4 +1,5 @@
 /* Successive halving in the core: who climbs, and what the search is told. */
+#define CORE_FIXTURE_REAL_SEARCH
 #include "tests/unit/core_bench.h"
 
 #define HALVING                                                                                              \
@@ -168,6 +169,98 @@ static void a_longer_search_completes_the_batch_that_the_shorter_one_ended_in(vo
     close_bench(&bench);
 }
 
+/* ---- search.mode = async ------------------------------------------------------------------------------- */
+
+#define ASYNC HALVING, "search.mode=async", "search.candidates=60"
+
+/* Whether each candidate that is among the best ⌈n/2⌉ of those trained at `steps` was trained at twice as
+ * many. */
+static void check_best_are_promoted(const struct rows *disk, int64_t steps)
+{
+    int64_t there = 0, promoted = 0;
+    for (size_t i = 0; i < disk->candidates.count; i++) {
+        const struct candidate_row *row = &disk->candidates.items[i];
+        if (row->reference || accuracy_at(disk, row->id, steps) < 0)
+            continue;
+        there++;
+        int64_t better = 0;
+        for (size_t k = 0; k < disk->candidates.count; k++)
+            better += !disk->candidates.items[k].reference &&
+                      accuracy_at(disk, (int64_t)k + 1, steps) > accuracy_at(disk, row->id, steps);
+        bool up = accuracy_at(disk, row->id, 2 * steps) >= 0;
+        promoted += up;
+        if (accuracy_at(disk, row->id, steps) > 0)
+            assert_true(up || 2 * better + 1 >= there - 1);
+    }
+    assert_true(promoted >= there / 2 - 1 && promoted < there);
+}
+
+static void asynchronously_the_best_of_each_rung_end_promoted(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, (const char *const[]){ASYNC, NULL});
+    run_to_the_end(&bench, 3);
+    assert_int_equal(bench.disk.counters.candidates, 60);
+    check_best_are_promoted(&bench.disk, 10);
+    check_best_are_promoted(&bench.disk, 20);
+    close_bench(&bench);
+}
+
+/* With evolution nothing is in stock, so that a waiting worker is served by a promotion, or by a new
+ * proposal. */
+static void asynchronously_no_worker_waits_and_promotions_come_before_the_end(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, (const char *const[]){ASYNC, "search.algorithm=evolution", NULL});
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    bool promoted = false;
+    for (int i = 0; bench.disk.counters.candidates < 60; i++) {
+        assert_true(i < 1000);
+        say(&bench, 1, result_msg(&lease));
+        say(&bench, 1, request_of(1));
+        turn(&bench);
+        lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0)); /* there always is one */
+        const struct trial_row *trial = trial_on_disk(&bench, lease.trial);
+        promoted =
+            promoted || (trial->rung == 2 && !bench.disk.candidates.items[trial->candidate - 1].reference);
+    }
+    assert_true(promoted);
+    close_bench(&bench);
+}
+
+static void asynchronously_a_restart_promotes_nothing_twice(void **state)
+{
+    (void)state;
+    struct bench bench, undisturbed;
+    open_bench(&undisturbed, (const char *const[]){ASYNC, NULL});
+    run_to_the_end(&undisturbed, 1);
+    open_bench(&bench, (const char *const[]){ASYNC, NULL});
+    for (int turns = 0; turns < 10000 && !core_finished(bench.core); turns++) {
+        say(&bench, 1, hello_of("runner", 1));
+        say(&bench, 1, request_of(1));
+        turn(&bench);
+        for (int n = 0; sent(&bench, 1, MSG_LEASE, n); n++) {
+            struct msg_lease lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, n));
+            say(&bench, 1, result_msg(&lease));
+        }
+        turn(&bench);
+        if (!core_finished(bench.core))
+            restart(&bench);
+        bench.now_ms += 10;
+    }
+    assert_non_null(core_finished(bench.core));
+    assert_int_equal(bench.disk.counters.trials,
+                     undisturbed.disk.counters.trials); /* in the same order, the same */
+    for (size_t i = 0; i < undisturbed.disk.trials.count; i++) {
+        assert_int_equal(bench.disk.trials.items[i].candidate, undisturbed.disk.trials.items[i].candidate);
+        assert_int_equal(bench.disk.trials.items[i].rung, undisturbed.disk.trials.items[i].rung);
+    }
+    close_bench(&bench);
+    close_bench(&undisturbed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +270,9 @@ int main(void)
         cmocka_unit_test(a_lease_says_the_steps_and_the_warm_up_of_its_rung),
         cmocka_unit_test(what_diverges_goes_no_further),
         cmocka_unit_test(a_longer_search_completes_the_batch_that_the_shorter_one_ended_in),
+        cmocka_unit_test(asynchronously_the_best_of_each_rung_end_promoted),
+        cmocka_unit_test(asynchronously_no_worker_waits_and_promotions_come_before_the_end),
+        cmocka_unit_test(asynchronously_a_restart_promotes_nothing_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
