@@ -149,6 +149,7 @@ static bool visit_ranking(void *context, const struct sql_statement *statement)
         .seconds = sql_column_real(statement, 8),
         .cost_ns = sql_column_real(statement, 9),
         .reference = sql_column_int(statement, 10) != 0,
+        .distinct_from_next = sql_column_real(statement, 11),
     };
     return ranking->visit(ranking->context, &row);
 }
@@ -161,7 +162,7 @@ int store_ranking(struct store_reader *reader, int64_t limit,
     int err =
         prepare(reader,
                 "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, "
-                "seconds, cost_ns, reference FROM ranking LIMIT ?",
+                "seconds, cost_ns, reference, distinct_from_next FROM ranking LIMIT ?",
                 &statement, problem);
     if (err)
         return err;

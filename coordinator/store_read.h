@@ -33,7 +33,9 @@ struct ranking_row {
     int64_t parameters;
     double seconds; /* mean training time of a trial */
     double cost_ns;
-    bool reference; /* one of search.references */
+    bool reference;            /* one of search.references */
+    double distinct_from_next; /* 1: it differs from the next beyond noise; 0: it does not; NaN: too few seeds
+                                  to say */
 };
 /* Calls visit for each row in order, `limit` at most (0: all), until it returns false. */
 int store_ranking(struct store_reader *reader, int64_t limit,

@@ -143,7 +143,7 @@ static void every_column_is_described(void **state)
                     "WHERE s.type IN ('table', 'view') AND s.name NOT LIKE 'sqlite%' GROUP BY s.name",
                     NULL, 0, check_table, &tables, &problem),
         0);
-    assert_true(tables == 15);
+    assert_true(tables == 16);
     store_reader_close(&reader);
 }
 
