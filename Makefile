@@ -19,6 +19,8 @@ OPT_debug    := -O0 -g3
 OPT_asan     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan     := -O1 -g -fsanitize=thread
 OPT_coverage := -O0 -g --coverage
+# The inner loops; with sanitizers, what is unrolled there would take minutes to compile at -O3.
+OPT_SIMD_release := -O3
 ifeq ($(OPT_$(MODE)),)
 $(error MODE=$(MODE): expected release, debug, asan, tsan or coverage)
 endif
@@ -51,9 +53,10 @@ PROGRAMS := $(if $(wildcard coordinator/main.c),$(B)/actsearchd) $(if $(wildcard
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCH    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
+SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e bench fuzz lint format coverage install clean help
+.PHONY: all check fire soak e2e simulate chaos bench fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -79,7 +82,7 @@ $(B)/%.o: $(B)/%.sql.c
 	@echo "  CC    $*.sql"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 define simd_rule
 $(B)/%.$(1).o: %.simd.c Makefile
-	@mkdir -p $$(@D); echo "  CC    $$< ($(1))"; $(CC) $(CFLAGS_ALL) -O3 $(SIMD_FLAGS_$(1)) -DSIMD_PATH=$(1) -DSIMD_PATH_$(1)=1 -MMD -MP -c -o $$@ $$<
+	@mkdir -p $$(@D); echo "  CC    $$< ($(1))"; $(CC) $(CFLAGS_ALL) $(OPT_SIMD_$(MODE)) $(SIMD_FLAGS_$(1)) -DSIMD_PATH=$(1) -DSIMD_PATH_$(1)=1 -MMD -MP -c -o $$@ $$<
 endef
 $(foreach p,$(SIMD_PATHS),$(eval $(call simd_rule,$(p))))
 
@@ -91,6 +94,8 @@ $(B)/e2e/%: $(B)/tests/e2e/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/bench/%: $(B)/tests/bench/%.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
+$(B)/soak/%: $(B)/tests/soak/%.o $(TEST_LIBS)
+	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 	@mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(LDLIBS_ALL)
 # The one test that lets allocations fail.
@@ -100,10 +105,19 @@ $(B)/tests/store_memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 PICKED = $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
 check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
 	@BUILD=$(B) scripts/run-tests $(PICKED)
-e2e: all $(E2E) ## run the end-to-end tests, which start the real programs
+e2e: all $(E2E) $(SOAK) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
+SEEDS ?= 1000
+FIRST ?= 1
+simulate: $(B)/tests/agent_simulation_test ## run SEEDS made-up worlds from seed FIRST on, or one and tell it (SEED=N)
+	@$< $(if $(SEED),seed $(SEED),$(SEEDS) $(FIRST))
+KILLS ?= 100
+chaos: all ## a real search among KILLS random kills, stops and cut cables: the same list, byte for byte
+	@BUILD=$(B) KILLS=$(KILLS) tests/e2e/chaos.sh 2>/dev/null | tee $(B)/chaos.log; ! grep -q '^FAIL' $(B)/chaos.log
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
 	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
+soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
+	@BUILD=$(B) tests/soak/soak.sh
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)

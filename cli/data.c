@@ -83,13 +83,13 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "add NAME DIR\nlist\nverify [NAME]",
     .doc = "add unpacks the files in DIR into the cache as data set NAME: IDX (train-images-idx3-ubyte, "
-           "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; plain or .gz), CIFAR-10 "
-           "(data_batch_1.bin to data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin).\n"
+           "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; plain or .gz), "
+           "CIFAR-10 (data_batch_1.bin to data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, "
+           "test.bin).\n"
            "list says what is there. verify reads everything again and compares with the hashes.\v"
-           "The names fashion-mnist, mnist, cifar-10 and cifar-100 are for the published data of that name; "
-           "give your own data "
-           "another one. fashion-mnist is added by itself where Debian's package dataset-fashion-mnist is "
-           "installed.",
+           "The names fashion-mnist, mnist, cifar-10 and cifar-100 are for the published data of that "
+           "name; give your own data another one. fashion-mnist is added by itself where Debian's package "
+           "dataset-fashion-mnist is installed.",
 };
 
 static int data_add(const struct arguments *arguments, const char *dir)

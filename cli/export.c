@@ -70,14 +70,11 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "EXPR --to TARGET\n--db DB --rank N --to TARGET",
-    .doc = "Prints the function EXPR, or the N-th of a ranked list, as code that can be pasted: for pytorch "
-           "a module with "
-           "trainable parameters per channel, for jax and tensorflow a function, for c the functions f and "
-           "f' in double "
-           "and float, for latex the formula and its derivative.\v"
-           "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them). The "
-           "code gives "
-           "the values and slopes that the search trained with, also at kinks and at 0.",
+    .doc = "Prints the function EXPR, or the N-th of a ranked list, as code that can be pasted: for "
+           "pytorch a module with trainable parameters per channel, for jax and tensorflow a function, "
+           "for c the functions f and f' in double and float, for latex the formula and its derivative.\v"
+           "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them). "
+           "The code gives the values and slopes that the search trained with, also at kinks and at 0.",
 };
 
 static int target_of(const char *text, enum export_target *ret_target)

@@ -69,12 +69,11 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "EXPR\n--known",
     .doc = "Says what the function EXPR of x is: its canonical form, its derivatives, its fingerprint, "
-           "whether a search would try "
-           "it, and its values.\v"
+           "whether a search would try it, and its values.\v"
            "EXPR is written with x, numbers, trainable parameters b0, b1, ... (b is b0), + - * / ^ and "
-           "functions such as "
-           "sigmoid(x) and max(x,0); initial values may follow, as in 'max(x,0)+b*min(x,0); b=0.25'. "
-           "Derivatives and --beta keep the numbers of EXPR; the canonical form numbers parameters anew.",
+           "functions such as sigmoid(x) and max(x,0); initial values may follow, as in "
+           "'max(x,0)+b*min(x,0); b=0.25'. Derivatives and --beta keep the numbers of EXPR; the canonical "
+           "form numbers parameters anew.",
 };
 
 /* All that is said about a function, either way. */

@@ -1,6 +1,6 @@
 /* gnuplot: runs a gnuplot script to make one picture file.
  *
- * The script writes to standard output, and so knows no file name. FILE is there whole or not at all.
+ * The script sets no output: that is done here. The picture is there whole or not at all.
  */
 #ifndef CLI_GNUPLOT_H
 #define CLI_GNUPLOT_H

@@ -61,9 +61,9 @@ double monitor_fraction(const struct monitor *monitor, const struct progress_row
     if (monitor->trials > 0)
         by_trials = (double)closed_trials(row) / monitor->trials;
     if (monitor->proposals > 0) {
-        /* Proposals whose trials are open are not done yet. */
-        double open = (double)(row->trials - closed_trials(row));
-        by_proposals = fmax((double)row->proposals - open, 0) / monitor->proposals;
+        /* The proposals so far are done to the share to which their trials are: a duplicate costs nothing. */
+        const double share = row->trials ? (double)closed_trials(row) / (double)row->trials : 1;
+        by_proposals = share * (double)row->proposals / monitor->proposals;
     }
     double search = fmax(monitor->trials, (double)row->trials);
     double share_of_search = search > 0 && row->finals == 0 ? search / (search + monitor->finals) : 1;

@@ -47,16 +47,6 @@ uint64_t option_u64(const struct argp_state *state, const char *option, const ch
     return value;
 }
 
-double option_real(const struct argp_state *state, const char *option, const char *text, double low,
-                   double high)
-{
-    struct problem problem;
-    double value = 0;
-    if (text_real(text, low, high, &value, &problem))
-        refuse(state, option, &problem);
-    return value;
-}
-
 double *option_reals(const struct argp_state *state, const char *option, const char *text, int limit,
                      int *ret_count)
 {
@@ -119,30 +109,31 @@ static bool takes_value(const struct argp_option *options, const char *argument)
     return option && option->arg;
 }
 
-/* Moves an expression that begins with a minus sign behind "--", where argp takes it for an argument. */
+/* Moves all that is no option behind "--", where argp takes an expression that begins with a minus sign for
+ * an argument. The order of the arguments stays. */
 void expr_argp_parse(const struct argp *parser, int argc, char **argv, void *input)
 {
-    char **moved = xcalloc((size_t)argc + 2, sizeof *moved);
-    int count = 0;
-    char *expression = NULL;
-    for (int i = 0; i < argc; i++) {
-        bool is_value = i > 1 && takes_value(parser->options, argv[i - 1]);
-        if (i > 0 && !expression && !is_value && !is_option(parser->options, argv[i]))
-            expression = argv[i];
-        else if (strcmp(argv[i], "--") == 0 && !is_value) {
-            while (i < argc)
-                moved[count++] = argv[i++];
-        } else {
-            moved[count++] = argv[i];
-        }
-    }
     char dashes[] = "--";
-    if (expression) {
-        moved[count++] = dashes;
-        moved[count++] = expression;
+    char **moved = xcalloc((size_t)argc + 2, sizeof *moved);
+    char **others = xcalloc((size_t)argc + 1, sizeof *others);
+    int count = 0, other_count = 0;
+    bool all_others = false;
+    for (int i = 0; i < argc; i++) {
+        const bool is_value = i > 1 && takes_value(parser->options, argv[i - 1]);
+        const bool option = i == 0 || is_value || (argv[i][0] == '-' && is_option(parser->options, argv[i]));
+        if (!all_others && !is_value && strcmp(argv[i], dashes) == 0)
+            all_others = true;
+        else if (option && !all_others)
+            moved[count++] = argv[i];
+        else
+            others[other_count++] = argv[i];
     }
+    moved[count++] = dashes;
+    for (int i = 0; i < other_count; i++)
+        moved[count++] = others[i];
     argp_parse(parser, count, moved, 0, NULL, input);
     free(moved);
+    free(others);
 }
 
 void option_list_add(struct option_list *list, const char *item)

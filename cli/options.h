@@ -3,7 +3,6 @@
 #define CLI_OPTIONS_H
 
 #include "common/err.h"
-
 #include "common/expr/expr.h"
 
 #include <argp.h>
@@ -41,8 +40,6 @@ int print_problem(const char *command, const char *where, const struct problem *
 int64_t option_int(const struct argp_state *state, const char *option, const char *text, int64_t low,
                    int64_t high);
 uint64_t option_u64(const struct argp_state *state, const char *option, const char *text);
-double option_real(const struct argp_state *state, const char *option, const char *text, double low,
-                   double high);
 /* "1,2.5,-3": malloc'd, *ret_count of them, at most `limit`. */
 double *option_reals(const struct argp_state *state, const char *option, const char *text, int limit,
                      int *ret_count);
@@ -51,7 +48,7 @@ double *option_reals(const struct argp_state *state, const char *option, const c
  * caret on stderr, and STATUS_USAGE is returned. */
 int expr_argument(const char *text, struct expr **ret_expr);
 
-/* argp_parse for a command that takes an expression as an argument, which may begin with a minus sign: -x^2 is
+/* argp_parse for a command that takes expressions as arguments, which may begin with a minus sign: -x^2 is
  * not an option. All options of such a command are long ones. */
 void expr_argp_parse(const struct argp *parser, int argc, char **argv, void *input);
 

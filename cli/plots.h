@@ -1,8 +1,4 @@
-/* plots: the pictures that `actsearch plot` can make, each as a gnuplot script with its data in it.
- *
- * Colours are those of Okabe and Ito, which colour-blind people can tell apart; past the six of them lines
- * are dashed. References are black and grey.
- */
+/* plots: the pictures that `actsearch plot` can make, each as a gnuplot script with its data in it. */
 #ifndef CLI_PLOTS_H
 #define CLI_PLOTS_H
 

@@ -1,6 +1,7 @@
 #include "cli/progress.h"
 
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "common/err.h"
 
 #include <math.h>
@@ -8,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,9 +19,6 @@ enum {
     BAR_WIDTH = 24,
     BAR_WIDTH_NARROW = 10, /* where the terminal has fewer columns than COLUMNS_WIDE */
     COLUMNS_WIDE = 120,
-    COLUMNS_DEFAULT = 80,
-    COLUMNS_LOW = 20,
-    COLUMNS_HIGH = 512,
 };
 
 struct progress {
@@ -78,30 +75,15 @@ static void left_text(const struct progress *progress, double fraction, int64_t 
 /* Prints as many characters of the UTF-8 text as `width` columns hold. */
 static void put_cut(FILE *out, const char *text, int width)
 {
-    if (text_width(text) <= width) {
-        fputs(text, out);
-        return;
-    }
-    for (int used = 0; *text; text++) {
-        used += ((unsigned char)*text & 0xC0) != 0x80;
-        if (used >= width)
-            break;
-        fputc(*text, out);
-    }
-    fputs("…", out);
-}
-
-static int terminal_columns(const struct progress *progress)
-{
-    struct winsize size;
-    if (ioctl(fileno(progress->out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return COLUMNS_DEFAULT;
-    return size.ws_col < COLUMNS_LOW ? COLUMNS_LOW : size.ws_col > COLUMNS_HIGH ? COLUMNS_HIGH : size.ws_col;
+    const bool fits = text_width(text) <= width;
+    fwrite(text, 1, terminal_fit(text, fits ? width : width - 1), out);
+    fputs(fits ? "" : "…", out);
 }
 
 static void draw_bar(const struct progress *progress, double fraction, const char *left, const char *detail)
 {
-    const int columns = terminal_columns(progress);
+    int columns, rows;
+    terminal_size(progress->out, &columns, &rows);
     const int width = columns < COLUMNS_WIDE ? BAR_WIDTH_NARROW : BAR_WIDTH;
     char bar[BAR_WIDTH + 1] = "";
     for (int i = 0; i < width; i++)

@@ -66,12 +66,10 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "DB",
-    .doc = "Prints the ranked list of the results database DB: larger steps first, then accuracy_mean, then "
-           "mean validation loss, then "
-           "the activation bytewise. A search may be running on it.\v"
-           "The table for people shows the references in any case. --json and --csv have the columns of the "
-           "view ranking, which plain "
-           "sqlite3 DB 'select * from ranking' reads too.",
+    .doc = "Prints the ranked list of the results database DB: larger steps first, then accuracy_mean, "
+           "then mean validation loss, then the activation bytewise. A search may be running on it.\v"
+           "The table for people shows the references in any case. --json and --csv have the columns of "
+           "the view ranking, which plain sqlite3 DB 'select * from ranking' reads too.",
 };
 
 int cli_rank(int argc, char **argv)

@@ -94,11 +94,9 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "FILE.ini",
     .doc = "Runs the experiment of FILE.ini on this machine, until it is done: starts a coordinator and "
-           "workers, shows how far it is, "
-           "and ends with the ranked list.\v"
-           "Ctrl-C stops it in order, and the same command goes on where it was; on a finished database it "
-           "shows the list. What the "
-           "coordinator and the workers have to say is in DB.log.",
+           "workers, shows how far it is, and ends with the ranked list.\v"
+           "Ctrl-C stops it in order, and the same command goes on where it was; on a finished database "
+           "it shows the list. What the coordinator and the workers have to say is in DB.log.",
 };
 
 /* ---- one run ------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* actsearch show: one function of a results database: what it is, its place, its trials, its curve, its
  * picture. */
 #include "cli/answer.h"
+#include "cli/candidate.h"
 #include "cli/commands.h"
 #include "cli/function.h"
 #include "cli/options.h"
@@ -51,9 +52,8 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "DB EXPR",
     .doc = "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
-           "formula, derivative, rank, each "
-           "trial, the learning curve, a picture of f and f', and the command that trains it once more with "
-           "the same bits.\v"
+           "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
+           "command that trains it once more with the same bits.\v"
            "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
 };
 
@@ -96,31 +96,6 @@ static void shown_release(struct shown *shown)
     answer_release(&shown->curve);
 }
 
-/* The candidate that is this function: by its canonical string, else by its fingerprint. */
-static int find_candidate(struct store_reader *reader, struct shown *shown, struct problem *problem)
-{
-    struct answer same = {0};
-    const char *const key[] = {shown->activation, shown->fingerprint, NULL};
-    int err = answer_query(reader,
-                           "SELECT id, activation FROM candidate WHERE activation = ?1 OR fingerprint = ?2 "
-                           "ORDER BY activation = ?1 DESC, id LIMIT 100",
-                           key, &same, problem);
-    for (int row = 0; row < same.rows && !shown->candidate && !err; row++) {
-        struct expr *other = NULL;
-        struct problem unreadable;
-        const char *text = answer_text(&same, row, "activation");
-        if (expr_parse(text, &other, &unreadable) != 0)
-            continue;
-        if (strcmp(text, shown->activation) == 0 || expr_same_function(other, shown->expr)) {
-            shown->candidate = xstrdup(answer_text(&same, row, "id"));
-            set_function(shown, other);
-        }
-        expr_destroy(&other);
-    }
-    answer_release(&same);
-    return err;
-}
-
 static int fill_train_command(struct store_reader *reader, struct shown *shown, struct problem *problem)
 {
     struct answer stored = {0};
@@ -151,17 +126,15 @@ static int fill_facts(struct store_reader *reader, struct shown *shown, struct p
         "FROM candidate AS c LEFT JOIN ranking AS r ON r.activation = ?1 WHERE c.activation = ?1",
         activation, &shown->facts, problem);
     if (!err)
-        err = answer_query(
-            reader,
-            "SELECT t.id AS trial, t.replica, t.seed, t.rung, t.state, t.steps, t.step, t.correct, "
-            "t.validation_count, "
-            "t.validation_loss, t.train_loss, t.seconds, t.images_per_second, w.host, "
-            "substr(w.name, 1, 8) AS worker, "
-            "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
-            "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by LEFT JOIN worker AS "
-            "w ON w.id = a.worker "
-            "WHERE t.candidate = ?1 ORDER BY t.steps, t.replica",
-            candidate, &shown->trials, problem);
+        err = answer_query(reader,
+                           "SELECT t.id AS trial, t.replica, t.seed, t.rung, t.state, t.steps, t.step, t.correct, "
+                           "t.validation_count, t.validation_loss, t.train_loss, t.seconds, "
+                           "t.images_per_second, w.host, substr(w.name, 1, 8) AS worker, "
+                           "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
+                           "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by "
+                           "LEFT JOIN worker AS w ON w.id = a.worker "
+                           "WHERE t.candidate = ?1 ORDER BY t.steps, t.replica",
+                           candidate, &shown->trials, problem);
     if (!err)
         err = answer_query(reader,
                            "SELECT trial, step, loss FROM curve WHERE trial = "
@@ -365,42 +338,17 @@ static void print_shown_json(const struct shown *shown)
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
-/* Why the database has no such candidate. */
-static int say_absent(struct store_reader *reader, const struct shown *shown,
-                      const struct arguments *arguments, struct problem *problem)
+static int show(struct store_reader *reader, const struct arguments *arguments, const struct expr *expr,
+                struct shown *shown, struct problem *problem)
 {
-    struct answer proposals = {0};
-    const char *const activation[] = {shown->activation, NULL};
-    int err = answer_query(reader,
-                           "SELECT count(*) AS every, coalesce(sum(outcome = 'rejected' AND activation = "
-                           "?1), 0) AS this FROM proposal",
-                           activation, &proposals, problem);
-    if (err)
-        return err;
-    const long long every = answer_int(&proposals, 0, "every"), times = answer_int(&proposals, 0, "this");
-    answer_release(&proposals);
-    *problem = (struct problem){0};
-    if (shown->verdict == VERDICT_USABLE)
-        return problem_set(
-            problem, ERR_NOT_FOUND,
-            "%.200s: %.100s was never proposed, in %lld proposals so far; 'actsearch expr' says what it is",
-            arguments->path, arguments->text, every);
-    char proposed[64] = "it was never proposed";
-    if (times)
-        snprintf(proposed, sizeof proposed, "it was proposed %lld time%s", times, times == 1 ? "" : "s");
-    return problem_set(problem, ERR_NOT_FOUND, "%.200s: %.100s is rejected, not trained: %s, %s (%s)",
-                       arguments->path, arguments->text, verdict_text(shown->verdict),
-                       verdict_meaning(shown->verdict), proposed);
-}
-
-static int show(struct store_reader *reader, const struct arguments *arguments, struct shown *shown,
-                struct problem *problem)
-{
-    int err = find_candidate(reader, shown, problem);
-    if (!err && !shown->candidate)
-        err = say_absent(reader, shown, arguments, problem);
-    else if (!err)
+    struct expr *stored = NULL;
+    int err =
+        candidate_find(reader, arguments->path, arguments->text, expr, &shown->candidate, &stored, problem);
+    if (!err) {
+        set_function(shown, stored);
         err = fill_facts(reader, shown, problem);
+    }
+    expr_destroy(&stored);
     if (!err && arguments->json)
         print_shown_json(shown);
     else if (!err)
@@ -419,11 +367,10 @@ int cli_show(int argc, char **argv)
         return status;
     struct shown shown = {0};
     struct store_reader *reader = NULL;
-    set_function(&shown, expr);
-    expr_destroy(&expr);
     int err = store_reader_open(arguments.path, &reader, &problem);
     if (!err)
-        err = show(reader, &arguments, &shown, &problem);
+        err = show(reader, &arguments, expr, &shown, &problem);
+    expr_destroy(&expr);
     store_reader_close(&reader);
     shown_release(&shown);
     return err ? print_problem(argv[0], NULL, &problem) : STATUS_DONE;

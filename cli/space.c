@@ -91,14 +91,11 @@ static const struct argp parser = {
     .parser = parse_option,
     .args_doc = "FILE.ini",
     .doc = "Says how many strings the search space of FILE.ini has, how many distinct functions they are, "
-           "how many of these are worth a "
-           "trial, and why the others are rejected.\v"
-           "A space of more than 1,000,000 strings is not gone through one by one: --count draws 10,000 of "
-           "them and estimates shares, and "
-           "--list is refused; --sample N works for any space.\n"
-           "With --json, --list and --sample print one object a line: tokens (five a unit: input 1, input 2, "
-           "unary 1, unary 2, binary), "
-           "activation, status.",
+           "how many of these are worth a trial, and why the others are rejected.\v"
+           "A space of more than 1,000,000 strings is not gone through one by one: --count draws 10,000 "
+           "of them and estimates shares, and --list is refused; --sample N works for any space.\n"
+           "With --json, --list and --sample print one object a line: tokens (five a unit: input 1, input "
+           "2, unary 1, unary 2, binary), activation, status.",
 };
 
 /* ---- lists --------------------------------------------------------------------------------------------- */

@@ -127,12 +127,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .doc = "Trains one child network with EXPR as its activation function and says how well it does on the "
-           "validation set, "
-           "the records of the training set that are held out.\v"
+    .doc = "Trains one child network with EXPR as its activation function and says how well it does on "
+           "the validation set, the records of the training set that are held out.\v"
            "The same seed gives the same result, bit for bit, on every CPU. A training whose loss is not "
-           "finite has diverged: "
-           "that is a result, its accuracy is 0. 'actsearch help experiment' lists the keys of [child].",
+           "finite has diverged: that is a result, its accuracy is 0. 'actsearch help experiment' lists "
+           "the keys of [child].",
 };
 
 /* ---- what is printed -------------------------------------------------------------------------------------

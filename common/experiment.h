@@ -55,6 +55,7 @@ struct experiment {
         int64_t lease_ms;     /* a lease lapses after this much silence */
         int64_t heartbeat_ms; /* how often a worker is to speak */
         int64_t attempts;     /* lost attempts after which a trial has failed */
+        double audit;
     } queue;
     enum log_level log_level;
 };

@@ -15,7 +15,11 @@ struct map {
     size_t count;
 };
 
-enum { NO_FUNCTION = -1, FIRST_CAPACITY = 256 };
+enum {
+    NO_FUNCTION = -1,
+    FIRST_CAPACITY = 256,
+    SHORT_TEXT = EXPR_MAX_DEPTH - 10, /* bytes: too few to nest deeper than can be parsed again */
+};
 
 /* The slot that holds the key, or the free one where it would go. The keys are hashes already: any eight
  * bytes will do. */
@@ -56,7 +60,8 @@ static void map_put(struct map *map, const struct hash *key, int64_t id)
 
 struct entry {
     struct function function;
-    struct expr *expr;
+    struct expr *expr; /* canonical; NULL where it is not usable, or its text is short and can be parsed again
+                        */
     char *text;
     int64_t same_fingerprint; /* an older function with this fingerprint that is another function, or
                                  NO_FUNCTION */
@@ -93,18 +98,60 @@ void functions_destroy(struct functions **functions)
     *functions = NULL;
 }
 
+static bool is_function(const struct entry *entry, const struct expr *expr)
+{
+    if (entry->expr)
+        return expr_same_function(entry->expr, expr);
+    struct expr *parsed = NULL;
+    struct problem problem;
+    int err = expr_parse(entry->text, &parsed, &problem);
+    assert(err == 0);
+    (void)err;
+    bool same = expr_same_function(parsed, expr);
+    expr_destroy(&parsed);
+    return same;
+}
+
 static int64_t find_confirmed(const struct functions *functions, const struct hash *fingerprint,
                               const struct expr *expr)
 {
     int64_t id = map_get(&functions->by_fingerprint, fingerprint);
-    while (id != NO_FUNCTION && !expr_same_function(functions->entries[id]->expr, expr))
+    while (id != NO_FUNCTION && !is_function(functions->entries[id], expr))
         id = functions->entries[id]->same_fingerprint;
     return id;
 }
 
-const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new)
+/* A function that is none of those known; `canonical` and `text` are taken over. */
+static const struct function *append(struct functions *functions, struct expr *canonical, char *text,
+                                     const struct hash *text_hash, const struct hash *fingerprint,
+                                     enum verdict verdict)
 {
-    struct expr *canonical = expr_canon(expr);
+    int64_t id = functions->count++;
+    if ((size_t)functions->count > functions->capacity) {
+        functions->capacity = functions->capacity ? 2 * functions->capacity : FIRST_CAPACITY;
+        functions->entries = xrealloc(functions->entries, functions->capacity, sizeof *functions->entries);
+    }
+    struct entry *entry = functions->entries[id] = xcalloc(1, sizeof *entry);
+    *entry = (struct entry){
+        .function = {.id = id, .verdict = verdict, .fingerprint = *fingerprint, .text = text},
+        .expr = verdict == VERDICT_USABLE && strlen(text) > SHORT_TEXT ? canonical : NULL,
+        .text = text,
+        .same_fingerprint = NO_FUNCTION,
+    };
+    if (!entry->expr)
+        expr_destroy(&canonical);
+    map_put(&functions->by_text, text_hash, id);
+    if (verdict == VERDICT_USABLE) {
+        entry->same_fingerprint = map_get(&functions->by_fingerprint, fingerprint);
+        map_put(&functions->by_fingerprint, fingerprint, id);
+    }
+    return &entry->function;
+}
+
+/* The canonical function, taken over. `known`: its fingerprint, where it is usable and that is known. */
+static const struct function *add(struct functions *functions, struct expr *canonical,
+                                  const struct hash *known, bool *ret_new)
+{
     char *text = expr_print(canonical);
     struct hash text_hash = hash_of(text, strlen(text));
     struct hash fingerprint = {{0}};
@@ -112,7 +159,7 @@ const struct function *functions_add(struct functions *functions, const struct e
     int64_t id = map_get(&functions->by_text, &text_hash);
     bool is_new = false;
     if (id == NO_FUNCTION) {
-        fingerprint = fingerprint_of(canonical, &verdict);
+        fingerprint = known ? *known : fingerprint_of(canonical, &verdict);
         if (verdict == VERDICT_USABLE)
             id = find_confirmed(functions, &fingerprint, canonical);
         is_new = id == NO_FUNCTION;
@@ -121,31 +168,24 @@ const struct function *functions_add(struct functions *functions, const struct e
     }
     if (ret_new)
         *ret_new = is_new;
-    if (!is_new) {
-        expr_destroy(&canonical);
-        free(text);
-        return &functions->entries[id]->function;
-    }
+    if (is_new)
+        return append(functions, canonical, text, &text_hash, &fingerprint, verdict);
+    expr_destroy(&canonical);
+    free(text);
+    return &functions->entries[id]->function;
+}
 
-    id = functions->count++;
-    if ((size_t)functions->count > functions->capacity) {
-        functions->capacity = functions->capacity ? 2 * functions->capacity : FIRST_CAPACITY;
-        functions->entries = xrealloc(functions->entries, functions->capacity, sizeof *functions->entries);
-    }
-    struct entry *entry = functions->entries[id] = xcalloc(1, sizeof *entry);
-    *entry = (struct entry){
-        .function =
-            {.id = id, .verdict = verdict, .fingerprint = fingerprint, .expr = canonical, .text = text},
-        .expr = canonical,
-        .text = text,
-        .same_fingerprint = NO_FUNCTION,
-    };
-    map_put(&functions->by_text, &text_hash, id);
-    if (verdict == VERDICT_USABLE) {
-        entry->same_fingerprint = map_get(&functions->by_fingerprint, &fingerprint);
-        map_put(&functions->by_fingerprint, &fingerprint, id);
-    }
-    return &entry->function;
+const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new)
+{
+    return add(functions, expr_canon(expr), NULL, ret_new);
+}
+
+const struct function *functions_restore(struct functions *functions, struct expr **canonical,
+                                         const struct hash *fingerprint, bool *ret_new)
+{
+    struct expr *taken = *canonical;
+    *canonical = NULL;
+    return add(functions, taken, fingerprint, ret_new);
 }
 
 int64_t functions_count(const struct functions *functions)

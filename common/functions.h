@@ -18,8 +18,7 @@ struct function {
     int64_t id;
     enum verdict verdict;
     struct hash fingerprint;
-    const struct expr *expr; /* canonical */
-    const char *text;        /* the same, printed: the candidate's activation string */
+    const char *text; /* of its canonical form: the candidate's activation string */
 };
 
 struct functions;
@@ -30,6 +29,11 @@ void functions_destroy(struct functions **functions);
 /* The function that `expr` (canonical or not; copied) is; *ret_new says whether it was added now. ret_new may
  * be NULL. */
 const struct function *functions_add(struct functions *functions, const struct expr *expr, bool *ret_new);
+
+/* A usable function whose canonical form (`canonical`, taken over) and fingerprint are known from before, so
+ * that neither is computed again. *ret_new as above; where it is false, `canonical` is gone all the same. */
+const struct function *functions_restore(struct functions *functions, struct expr **canonical,
+                                         const struct hash *fingerprint, bool *ret_new);
 
 int64_t functions_count(const struct functions *functions);
 const struct function *functions_at(const struct functions *functions, int64_t id); /* 0 ≤ id < count */

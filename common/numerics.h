@@ -3,6 +3,6 @@
 #ifndef COMMON_NUMERICS_H
 #define COMMON_NUMERICS_H
 
-enum { NUMERICS = 1 };
+enum { NUMERICS = 2 };
 
 #endif

@@ -176,11 +176,6 @@ void space_destroy(struct space **space)
     *space = NULL;
 }
 
-int space_units(const struct space *space)
-{
-    return space->units;
-}
-
 int space_tokens(const struct space *space)
 {
     return SPACE_TOKENS_PER_UNIT * space->units;

@@ -39,7 +39,6 @@ struct space;
 int space_new(const struct space_settings *settings, struct space **ret_space, struct problem *problem);
 void space_destroy(struct space **space);
 
-int space_units(const struct space *space);
 int space_tokens(const struct space *space); /* 5 × units */
 /* Number of choices of token `at` (0 … space_tokens−1). */
 int space_choices(const struct space *space, int at);

@@ -20,7 +20,6 @@ WRAP(asinh, Sleef_finz_asinhd1_u10purecfma)
 WRAP(atan, Sleef_finz_atand1_u10purecfma)
 WRAP(erf, Sleef_finz_erfd1_u10purecfma)
 WRAP(log1p, Sleef_finz_log1pd1_u10purecfma)
-WRAP(expm1, Sleef_finz_expm1d1_u10purecfma)
 
 double vm_sigmoid(double x)
 {

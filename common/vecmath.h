@@ -18,7 +18,6 @@ double vm_asinh(double x);
 double vm_atan(double x);
 double vm_erf(double x);
 double vm_log1p(double x);
-double vm_expm1(double x);
 double vm_sigmoid(double x);  /* 1 / (1 + exp(−x)) */
 double vm_softplus(double x); /* log(1 + exp(x)), without overflow */
 

@@ -29,10 +29,9 @@ static int64_t *candidate_of(struct admit *admit, int64_t function)
     return &admit->candidate_of[function];
 }
 
-static struct admission admit_expr(struct admit *admit, const struct expr *expr, bool in_any_case,
-                                   int64_t next_candidate)
+static struct admission admit_function(struct admit *admit, const struct function *function, bool in_any_case,
+                                       int64_t next_candidate)
 {
-    const struct function *function = functions_add(admit->functions, expr, NULL);
     int64_t *candidate = candidate_of(admit, function->id);
     struct admission admission = {
         .outcome = PROPOSAL_DUPLICATE,
@@ -55,6 +54,12 @@ static struct admission admit_expr(struct admit *admit, const struct expr *expr,
     return admission;
 }
 
+static struct admission admit_expr(struct admit *admit, const struct expr *expr, bool in_any_case,
+                                   int64_t next_candidate)
+{
+    return admit_function(admit, functions_add(admit->functions, expr, NULL), in_any_case, next_candidate);
+}
+
 struct admission admit_tokens(struct admit *admit, const uint16_t *tokens, int64_t next_candidate)
 {
     struct expr *expr = NULL;
@@ -71,20 +76,24 @@ struct admission admit_reference(struct admit *admit, const struct expr *expr, i
     return admit_expr(admit, expr, true, next_candidate);
 }
 
-int admit_restore(struct admit *admit, const char *activation, int64_t candidate, struct problem *problem)
+int admit_restore(struct admit *admit, const struct candidate_row *row, struct problem *problem)
 {
     struct expr *expr = NULL;
-    int err = expr_parse(activation, &expr, problem);
+    int err = expr_parse(row->activation, &expr, problem);
     if (err) {
-        problem_prefix(problem, "candidate %lld, '%s'", (long long)candidate, activation);
+        problem_prefix(problem, "candidate %lld, '%s'", (long long)row->id, row->activation);
         return ERR_CORRUPT;
     }
-    struct admission admission = admit_expr(admit, expr, true, candidate);
+    /* Only a reference may be a candidate without being usable: it is judged again. */
+    const struct function *function =
+        row->reference ? functions_add(admit->functions, expr, NULL)
+                       : functions_restore(admit->functions, &expr, &row->fingerprint, NULL);
     expr_destroy(&expr);
+    struct admission admission = admit_function(admit, function, true, row->id);
     if (admission.outcome != PROPOSAL_NEW)
         return problem_set(problem, ERR_CORRUPT,
                            "candidate %lld, '%s', is the same function as candidate %lld; was the database "
                            "made by another version of actsearch?",
-                           (long long)candidate, activation, (long long)admission.candidate);
+                           (long long)row->id, row->activation, (long long)admission.candidate);
     return 0;
 }

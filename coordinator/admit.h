@@ -36,8 +36,8 @@ void admit_release(struct admit *admit);
 /* `next_candidate` is the number that a new candidate gets. */
 struct admission admit_tokens(struct admit *admit, const uint16_t *tokens, int64_t next_candidate);
 struct admission admit_reference(struct admit *admit, const struct expr *expr, int64_t next_candidate);
-/* A candidate of an earlier run. ERR_CORRUPT where the text cannot be read or is a function of another one.
- */
-int admit_restore(struct admit *admit, const char *activation, int64_t candidate, struct problem *problem);
+/* A candidate of an earlier run, whose canonical form and fingerprint are taken for true. ERR_CORRUPT where
+ * the text cannot be read or is a function of another one. */
+int admit_restore(struct admit *admit, const struct candidate_row *row, struct problem *problem);
 
 #endif

@@ -6,7 +6,7 @@
  *
  * Invariants
  * 1. Who is not in the list is not let in. A folder that is gone is an empty list; one that cannot be read
- * for another reason leaves the list as it was, and so does one that others can write.
+ *    for another reason leaves the list as it was, and so does one that others can write.
  * 2. At most ALLOW_MAX files are read.
  */
 #ifndef COORDINATOR_ALLOW_H

@@ -19,14 +19,15 @@
         enum verdict: COLUMN_VERDICT,                                                                        \
         enum trial_state: COLUMN_TRIAL_STATE,                                                                \
         enum attempt_state: COLUMN_ATTEMPT_STATE)
-#define NAMED(name, row, field)                                                                              \
+#define NAMED(name, row, field, fixed)                                                                       \
     {                                                                                                        \
-        name, KIND(((struct row *)0)->field), offsetof(struct row, field)                                    \
+        name, KIND(((struct row *)0)->field), offsetof(struct row, field), fixed                             \
     }
-#define FIELD(row, field) NAMED(#field, row, field)
+#define FIELD(row, field)       NAMED(#field, row, field, false)
+#define FIXED_FIELD(row, field) NAMED(#field, row, field, true)
 #define REFERENCE(row, field)                                                                                \
     {                                                                                                        \
-#field, COLUMN_REFERENCE, offsetof(struct row, field)                                                \
+#field, COLUMN_REFERENCE, offsetof(struct row, field), false                                         \
     }
 #define TABLE(name, columns, restored)                                                                       \
     {                                                                                                        \
@@ -35,7 +36,7 @@
 
 #define ROW(field) FIELD(experiment_row, field)
 static const struct column experiment_columns[] = {
-    {"id", COLUMN_ONE, 0},
+    {"id", COLUMN_ONE, 0, true},
     ROW(name),
     ROW(text),
     ROW(numerics),
@@ -50,9 +51,9 @@ static const struct column experiment_columns[] = {
 #undef ROW
 
 #define ROW(field)            FIELD(counters_row, field)
-#define REJECTED(name, field) NAMED("rejected_" name, counters_row, rejected_by[VERDICT_##field])
+#define REJECTED(name, field) NAMED("rejected_" name, counters_row, rejected_by[VERDICT_##field], false)
 static const struct column counters_columns[] = {
-    {"id", COLUMN_ONE, 0},
+    {"id", COLUMN_ONE, 0, true},
     ROW(proposals),
     ROW(candidates),
     ROW(references),
@@ -77,19 +78,22 @@ _Static_assert(VERDICTS == 5, "a verdict needs its column in schema.sql and here
 #undef ROW
 
 #define ROW(field) FIELD(worker_row, field)
+#define FIX(field) FIXED_FIELD(worker_row, field)
 static const struct column worker_columns[] = {
-    ROW(id),  ROW(name),     ROW(host),      ROW(pid),      ROW(slots),   ROW(trainer), ROW(kernels),
-    ROW(cpu), ROW(numerics), ROW(connected), ROW(first_ms), ROW(last_ms), ROW(results), ROW(lost),
+    FIX(id),  FIX(name),     ROW(host),      ROW(pid),      ROW(slots),   ROW(trainer), ROW(kernels),
+    ROW(cpu), ROW(numerics), ROW(connected), FIX(first_ms), ROW(last_ms), ROW(results), ROW(lost),
 };
+#undef FIX
 #undef ROW
 
 #define ROW(field) FIELD(candidate_row, field)
+#define FIX(field) FIXED_FIELD(candidate_row, field)
 static const struct column candidate_columns[] = {
-    ROW(id),
-    ROW(activation),
-    ROW(fingerprint),
-    ROW(reference),
-    ROW(first_proposal),
+    FIX(id),
+    FIX(activation),
+    FIX(fingerprint),
+    FIX(reference),
+    FIX(first_proposal),
     ROW(rung),
     ROW(steps),
     ROW(trials),
@@ -105,26 +109,30 @@ static const struct column candidate_columns[] = {
     ROW(cost_ns),
     ROW(reward),
 };
+#undef FIX
 #undef ROW
 
 #define ROW(field) FIELD(proposal_row, field)
+#define FIX(field) FIXED_FIELD(proposal_row, field)
 static const struct column proposal_columns[] = {
-    ROW(number),          ROW(outcome),
-    ROW(verdict),         REFERENCE(proposal_row, candidate),
-    ROW(activation),      {"tokens", COLUMN_TOKENS, 0},
-    ROW(log_probability), ROW(policy_version),
+    FIX(number),          FIX(outcome),
+    FIX(verdict),         {"candidate", COLUMN_REFERENCE, offsetof(struct proposal_row, candidate), true},
+    FIX(activation),      {"tokens", COLUMN_TOKENS, 0, true},
+    FIX(log_probability), FIX(policy_version),
     ROW(reward),
 };
+#undef FIX
 #undef ROW
 
 #define ROW(field) FIELD(trial_row, field)
+#define FIX(field) FIXED_FIELD(trial_row, field)
 static const struct column trial_columns[] = {
-    ROW(id),
-    ROW(candidate),
-    ROW(replica),
-    ROW(seed),
-    ROW(rung),
-    ROW(steps),
+    FIX(id),
+    FIX(candidate),
+    FIX(replica),
+    FIX(seed),
+    FIX(rung),
+    FIX(steps),
     ROW(state),
     ROW(lost),
     REFERENCE(trial_row, closed_by),
@@ -141,18 +149,28 @@ static const struct column trial_columns[] = {
     ROW(cost_ns),
     ROW(peak_memory_bytes),
 };
+#undef FIX
 #undef ROW
 
 #define ROW(field) FIELD(attempt_row, field)
+#define FIX(field) FIXED_FIELD(attempt_row, field)
 static const struct column attempt_columns[] = {
-    ROW(id), ROW(trial), ROW(worker), ROW(state), ROW(leased_ms), ROW(ended_ms), ROW(reason),
+    FIX(id), FIX(trial), FIX(worker), ROW(state), FIX(leased_ms), ROW(ended_ms), ROW(reason),
 };
+#undef FIX
 #undef ROW
 
 #define ROW(field) FIELD(search_row, field)
 static const struct column search_state_columns[] = {
-    {"id", COLUMN_ONE, 0}, ROW(proposals), ROW(rewards), ROW(policy_version), ROW(baseline),
-    ROW(entropy),          ROW(at_ms),     ROW(policy),  ROW(state),
+    {"id", COLUMN_ONE, 0, true},
+    ROW(proposals),
+    ROW(rewards),
+    ROW(policy_version),
+    ROW(baseline),
+    ROW(entropy),
+    ROW(at_ms),
+    ROW(policy),
+    ROW(state),
 };
 static const struct column search_history_columns[] = {
     ROW(policy_version), ROW(proposals), ROW(rewards), ROW(baseline), ROW(entropy), ROW(at_ms), ROW(policy),
@@ -161,7 +179,7 @@ static const struct column search_history_columns[] = {
 
 #define ROW(field) FIELD(search_model_row, field)
 static const struct column search_model_columns[] = {
-    {"id", COLUMN_ONE, 0},
+    {"id", COLUMN_ONE, 0, true},
     ROW(policy_version),
     ROW(at_ms),
     ROW(model),
@@ -195,9 +213,14 @@ void table_put_replace(const struct table *table, struct buf *ret_sql)
     for (int i = 0; i < table->column_count; i++)
         buf_printf(ret_sql, "%s?", i == 0 ? "" : ", ");
     buf_printf(ret_sql, ") ON CONFLICT (\"%s\") DO UPDATE SET ", table->columns[0].name);
-    for (int i = 1; i < table->column_count; i++)
-        buf_printf(ret_sql, "%s\"%s\" = excluded.\"%s\"", i == 1 ? "" : ", ", table->columns[i].name,
+    const char *comma = "";
+    for (int i = 1; i < table->column_count; i++) {
+        if (table->columns[i].fixed)
+            continue;
+        buf_printf(ret_sql, "%s\"%s\" = excluded.\"%s\"", comma, table->columns[i].name,
                    table->columns[i].name);
+        comma = ", ";
+    }
 }
 
 void table_put_select(const struct table *table, struct buf *ret_sql)

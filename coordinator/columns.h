@@ -28,6 +28,7 @@ struct column {
         COLUMN_TOKENS, /* of a proposal: a JSON array */
     } kind;
     size_t offset; /* of the field in its row */
+    bool fixed;    /* never changes once the row is there: neither it nor an index of it is written again */
 };
 
 /* The first column is the key. */

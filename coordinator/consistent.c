@@ -105,19 +105,26 @@ static int check_trials(const struct rows *rows, struct problem *problem)
     return 0;
 }
 
-/* A leased trial has one open attempt, another has none, and the attempt that closed one is that of its
- * trial. */
+static bool may_be_leased(const struct trial_row *trial)
+{
+    return trial->state == TRIAL_LEASED || has_outcome(trial);
+}
+
+/* A leased trial has one open attempt, a closed one has at most one (its audit), a ready one has none, and
+ * the attempt that closed one is that of its trial. */
 static int check_attempts(const struct rows *rows, struct problem *problem)
 {
     struct map open = {0}, closing = {0}; /* by trial; by attempt: its trial */
     int err = 0;
     for (size_t i = 0; i < rows->attempts.count && !err; i++) {
         const struct attempt_row *row = &rows->attempts.items[i];
-        if (row->id < 1 || row->id >> 32 > rows->experiment.epoch)
+        if (i > 0 && row->id <= rows->attempts.items[i - 1].id)
+            err = corrupt(problem, "attempt", row->id, "is out of order");
+        else if (row->id < 1 || row->id >> 32 > rows->experiment.epoch)
             err = corrupt(problem, "attempt", row->id, "is of a start that has not been");
         else if (!within(row->trial, rows->trials.count) || !within(row->worker, rows->workers.count))
             err = corrupt(problem, "attempt", row->id, "its trial or its worker is missing");
-        else if (row->state == ATTEMPT_LEASED && (rows->trials.items[row->trial - 1].state != TRIAL_LEASED ||
+        else if (row->state == ATTEMPT_LEASED && (!may_be_leased(&rows->trials.items[row->trial - 1]) ||
                                                   map_get(&open, (uint64_t)row->trial) != 0))
             err = corrupt(problem, "attempt", row->id, "is leased, but its trial is not, or twice");
         else if (row->state == ATTEMPT_LEASED)

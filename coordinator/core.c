@@ -60,12 +60,30 @@ const char *core_host(const struct core *core, int64_t worker)
     return workers_row(&core->workers, worker)->host;
 }
 
+const char *core_first_host(const struct core *core, int64_t trial)
+{
+    const int64_t attempt = ledger_trial(&core->ledger, trial)->closed_by;
+    return core_host(core, ledger_attempt(&core->ledger, attempt)->worker);
+}
+
 /* ---- the ends of a trial and of an attempt ---- */
 
 void core_close_trial(struct core *core, int64_t trial, const struct trial_row *outcome)
 {
     bool rewarded = ledger_close(&core->ledger, trial, outcome);
     propose_closed(&core->propose, trial, rewarded);
+    if (outcome->closed_by != 0)
+        audit_add(&core->audit, trial, core_first_host(core, trial));
+}
+
+/* Its lease has ended. */
+static void lose_audit(struct core *core, int64_t trial, int64_t worker, bool counts, const char *reason)
+{
+    if (!audit_lost(&core->audit, trial, core_first_host(core, trial), counts))
+        core_note(core, "failure",
+                  "trial %" PRId64
+                  " (%.400s) is not audited: too many attempts were lost; the last, on %s: %s",
+                  trial, core_activation(core, trial), core_host(core, worker), reason);
 }
 
 void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state state, const char *reason)
@@ -77,6 +95,10 @@ void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state stat
     ledger_end_attempt(&core->ledger, attempt, state, reason, core->now_ms);
     if (counts)
         workers_count_lost(&core->workers, worker, 1);
+    if (!trial_is_open(ledger_trial(&core->ledger, trial))) {
+        lose_audit(core, trial, worker, counts, reason);
+        return;
+    }
     int64_t lost = ledger_trial(&core->ledger, trial)->lost + counts;
     if (!counts || lost < core->experiment->queue.attempts) {
         ledger_ready(&core->ledger, trial, counts);
@@ -159,11 +181,48 @@ static void begin_finals(struct core *core)
                   added);
 }
 
+/* Second trainings, for workers that would be idle; a turn gives out at most what they want now. */
+static void serve_audits(struct core *core)
+{
+    for (int64_t tries = core->workers.wanting; tries > 0 && core->audit.waiting > 0; tries--) {
+        int64_t worker = workers_next(&core->workers);
+        if (worker == 0)
+            return;
+        int64_t room = workers_row(&core->workers, worker)->slots - lease_held(&core->leases, worker);
+        int64_t trial = room > 0 ? audit_take(&core->audit, core_host(core, worker)) : 0;
+        if (trial == 0) { /* it still wants what it wanted, to the end of the line with it */
+            workers_want(&core->workers, worker, room > 0 ? core->workers.items[worker].wanting + 1 : 0,
+                         core->now_ms);
+            continue;
+        }
+        int64_t attempt = lease_grant(&core->leases, trial, worker, core->now_ms);
+        ledger_audit(&core->ledger, attempt, trial, worker, core->now_ms);
+        core_send_to(core, workers_peer(&core->workers, worker), MSG_LEASE, attempt);
+    }
+}
+
+/* Whether an audit is under way, or waits and somebody who is there can do it. Who has done nothing yet is
+ * not waited for: the end must not depend on a peer that only says HELLO. */
+static bool audits_go_on(const struct core *core)
+{
+    if (core->audit.waiting == 0 || core->audit.under_way > 0)
+        return core->audit.under_way > 0;
+    for (size_t i = 0; i < core->kept.workers.count; i++) {
+        const struct worker_row *row = &core->kept.workers.items[i];
+        if (row->connected && row->results > 0 && audit_has_for(&core->audit, row->host))
+            return true;
+    }
+    return false;
+}
+
 static void finish_if_done(struct core *core)
 {
-    if (!search_is_done(core))
-        return;
     const struct counters_row *counters = &core->kept.counters;
+    if (!search_is_done(core) || audits_go_on(core))
+        return;
+    if (core->audit.waiting > 0)
+        core_note(core, "finish", "%" PRId64 " trials were not audited: no other host is there",
+                  core->audit.waiting);
     assert(core->queue.count == 0 && core->leases.open == 0);
     core->kept.experiment.finished_because = core->propose.over;
     core->kept.experiment.finished_ms = core->now_ms;
@@ -184,9 +243,10 @@ void core_advance(struct core *core, int64_t now_ms)
     core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
     begin_finals(core);
     serve(core);
+    serve_audits(core);
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
-    assert((size_t)core->kept.counters.leased == core->leases.open);
+    assert((size_t)(core->kept.counters.leased + core->audit.under_way) == core->leases.open);
 }
 
 int64_t core_next_ms(const struct core *core)
@@ -318,6 +378,28 @@ static void restore_leases(struct core *core)
     }
 }
 
+/* What is chosen, closed, and neither compared nor under way waits for its audit. */
+static void restore_audits(struct core *core)
+{
+    const struct rows *kept = &core->kept;
+    core->audit.share = core->experiment->queue.audit;
+    core->audit.losses_max = core->experiment->queue.attempts;
+    bool *settled = xcalloc(kept->trials.count + 1, sizeof *settled);
+    for (size_t i = 0; i < kept->attempts.count; i++) {
+        const struct attempt_row *row = &kept->attempts.items[i];
+        const bool audited =
+            row->state == ATTEMPT_LEASED && !trial_is_open(ledger_trial(&core->ledger, row->trial));
+        core->audit.under_way += audited;
+        const bool compared = row->state == ATTEMPT_AGREED || row->state == ATTEMPT_DIFFERED;
+        settled[row->trial] |= audited || (compared && strcmp(core_host(core, row->worker),
+                                                              core_first_host(core, row->trial)) != 0);
+    }
+    for (size_t i = 0; i < kept->trials.count; i++)
+        if (kept->trials.items[i].closed_by != 0 && !settled[i + 1])
+            audit_add(&core->audit, (int64_t)i + 1, core_first_host(core, (int64_t)i + 1));
+    free(settled);
+}
+
 static void pin_experiment(struct core *core)
 {
     struct experiment_row *row = &core->kept.experiment;
@@ -359,6 +441,7 @@ int core_new(const struct experiment *experiment, const struct space *space, str
     pin_experiment(core);
     core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
     restore_leases(core);
+    restore_audits(core);
     core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
     *ret_core = core;
     return 0;
@@ -371,6 +454,7 @@ void core_destroy(struct core **core)
     propose_release(&(*core)->propose);
     ledger_release(&(*core)->ledger);
     workers_release(&(*core)->workers);
+    audit_release(&(*core)->audit);
     leases_release(&(*core)->leases);
     queue_release(&(*core)->queue);
     rows_release(&(*core)->kept);

@@ -13,7 +13,9 @@
  *    same turn say it.
  * 2. An outcome is taken once: the trial it closes never changes again. The attempt that closed it is
  *    acknowledged however often it is reported.
- * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease.
+ * 3. The ready trials are exactly those in the queue; the leased trials exactly those with an open lease that
+ *    is no audit. A closed trial with an open lease is being audited (audit.h), and stays as it is whatever
+ *    comes of it.
  * 4. No worker has more open leases than slots when a new one is granted.
  * 5. A worker that came with a key is known by that key and its name together: whoever holds another key
  *    cannot be it, has nothing leased to it, and so cannot report for it.

@@ -3,6 +3,7 @@
 #ifndef COORDINATOR_CORE_STATE_H
 #define COORDINATOR_CORE_STATE_H
 
+#include "coordinator/audit.h"
 #include "coordinator/core.h"
 #include "coordinator/lease.h"
 #include "coordinator/ledger.h"
@@ -21,6 +22,7 @@ struct core {
     struct leases leases;
     struct workers workers;
     struct propose propose;
+    struct audit audit;
     bool more_to_do;
     int64_t refusals_since_ms, refusals_noted; /* of the present minute */
     struct core_send *sends;
@@ -36,12 +38,14 @@ void core_note(struct core *core, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const char *core_activation(const struct core *core, int64_t trial);
 const char *core_host(const struct core *core, int64_t worker);
+/* Of the worker whose result closed the trial. */
+const char *core_first_host(const struct core *core, int64_t trial);
 
 /* Closes an open trial that is neither in the queue nor leased any more, and rewards its candidate where it
  * was the last. */
 void core_close_trial(struct core *core, int64_t trial, const struct trial_row *outcome);
-/* An open lease ends without an outcome. The trial is ready again, or has failed where it was lost too often.
- */
+/* An open lease ends without an outcome. The trial is ready again, or has failed where it was lost too often;
+ * a closed one waits for its audit again, or is not audited. */
 void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state state, const char *reason);
 
 #endif

@@ -19,11 +19,31 @@ static struct trial_row *trial_at(const struct ledger *ledger, int64_t trial)
     return &ledger->kept->trials.items[trial - 1];
 }
 
+/* Most are looked for soon after they were leased, and those of one start have consecutive numbers. */
+static struct attempt_row *find_attempt(const struct ledger *ledger, int64_t attempt)
+{
+    struct attempt_row *items = ledger->kept->attempts.items;
+    size_t low = 0, high = ledger->kept->attempts.count;
+    if (high == 0 || attempt > items[high - 1].id)
+        return NULL;
+    uint64_t back = (uint64_t)items[high - 1].id - (uint64_t)attempt;
+    if (back < high && items[high - 1 - back].id == attempt)
+        return &items[high - 1 - back];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (items[middle].id < attempt)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return items[low].id == attempt ? &items[low] : NULL;
+}
+
 static struct attempt_row *attempt_at(const struct ledger *ledger, int64_t attempt)
 {
-    uint32_t at = map_get(&ledger->by_attempt, (uint64_t)attempt);
-    assert(at != 0);
-    return &ledger->kept->attempts.items[at - 1];
+    struct attempt_row *row = find_attempt(ledger, attempt);
+    assert(row);
+    return row;
 }
 
 const struct candidate_row *ledger_candidate(const struct ledger *ledger, int64_t candidate)
@@ -40,7 +60,7 @@ const struct trial_row *ledger_trial(const struct ledger *ledger, int64_t trial)
 
 const struct attempt_row *ledger_attempt(const struct ledger *ledger, int64_t attempt)
 {
-    return map_get(&ledger->by_attempt, (uint64_t)attempt) != 0 ? attempt_at(ledger, attempt) : NULL;
+    return find_attempt(ledger, attempt);
 }
 
 /* The counter of the trials in a state. */
@@ -127,15 +147,14 @@ void ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes
     counters->done = counters->diverged = counters->failed = counters->finals = counters->finals_open = 0;
     for (size_t i = 0; i < kept->trials.count; i++)
         list_trial(ledger, &kept->trials.items[i]);
-    for (size_t i = 0; i < kept->attempts.count; i++)
-        map_set(&ledger->by_attempt, (uint64_t)kept->attempts.items[i].id, (uint32_t)i + 1);
+    for (size_t i = 1; i < kept->attempts.count; i++)
+        assert(kept->attempts.items[i - 1].id < kept->attempts.items[i].id);
 }
 
 void ledger_release(struct ledger *ledger)
 {
     free(ledger->trials_of);
     free(ledger->next_trial);
-    map_release(&ledger->by_attempt);
     *ledger = (struct ledger){0};
 }
 
@@ -199,10 +218,11 @@ int64_t ledger_add_trials(struct ledger *ledger, int64_t candidate, int64_t rung
     return added;
 }
 
-void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
+static void add_attempt(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
 {
     struct rows *kept = ledger->kept;
-    assert(trial_at(ledger, trial)->state == TRIAL_READY && !ledger_attempt(ledger, attempt));
+    size_t count = kept->attempts.count;
+    assert(count == 0 || attempt > kept->attempts.items[count - 1].id);
     struct attempt_row *row = rows_attempt(kept);
     *row = (struct attempt_row){.id = attempt,
                                 .trial = trial,
@@ -210,10 +230,21 @@ void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t
                                 .state = ATTEMPT_LEASED,
                                 .leased_ms = now_ms,
                                 .reason = ""};
-    map_set(&ledger->by_attempt, (uint64_t)attempt, (uint32_t)kept->attempts.count);
+    write_attempt(ledger, row);
+}
+
+void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
+{
+    assert(trial_at(ledger, trial)->state == TRIAL_READY);
+    add_attempt(ledger, attempt, trial, worker, now_ms);
     move_trial(ledger, trial_at(ledger, trial), TRIAL_LEASED);
     write_trial(ledger, trial_at(ledger, trial));
-    write_attempt(ledger, row);
+}
+
+void ledger_audit(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
+{
+    assert(!trial_is_open(trial_at(ledger, trial)));
+    add_attempt(ledger, attempt, trial, worker, now_ms);
 }
 
 void ledger_readopt(struct ledger *ledger, int64_t attempt)

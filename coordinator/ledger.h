@@ -9,15 +9,15 @@
  * 2. A trial is open (ready, leased) or closed (done, diverged, failed), and once closed it never changes
  *    again.
  * 3. counters.trials = ready + leased + done + diverged + failed, always.
- * 4. The figures of a candidate are computed from its closed trials of one length in order of replica: their
+ * 4. Attempts stand in kept->attempts in ascending order of their numbers.
+ * 5. The figures of a candidate are computed from its closed trials of one length in order of replica: their
  *    bits do not depend on the order in which the results came.
- * 5. A trial that is to be there already is not made again: more of the same length begin after its last
- * replica.
+ * 6. A trial that is to be there already is not made again: more of the same length begin after its last
+ *    replica.
  */
 #ifndef COORDINATOR_LEDGER_H
 #define COORDINATOR_LEDGER_H
 
-#include "coordinator/map.h"
 #include "coordinator/rows.h"
 
 struct ledger {
@@ -30,7 +30,6 @@ struct ledger {
     size_t candidate_capacity;
     int64_t *next_trial; /* by trial: the next one of the same candidate; 0: none */
     size_t trial_capacity;
-    struct map by_attempt; /* 1 + index in kept->attempts */
 };
 
 /* `kept` holds what is restored, and is consistent. Counts its trials. */
@@ -74,6 +73,8 @@ struct figures ledger_figures(const struct ledger *ledger, int64_t candidate, in
 
 /* A ready trial goes out under a new attempt. */
 void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms);
+/* A closed trial is trained once more under a new attempt, and stays as it is. */
+void ledger_audit(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms);
 /* An attempt that was believed lost goes on: its trial, ready again, is leased to it again, and the loss is
  * taken back. */
 void ledger_readopt(struct ledger *ledger, int64_t attempt);

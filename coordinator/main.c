@@ -49,8 +49,7 @@ static const struct argp_option options[] = {
     {"db", OPTION_DB, "DB", 0, "The results database (default: FILE.db in the current folder)", 0},
     {"keys", OPTION_KEYS, "DIR", 0,
      "Encrypt, and let in only the workers whose public keys stand in DIR/workers ('actsearch keygen DIR' "
-     "makes "
-     "keys); the folder is read again while it runs",
+     "makes keys); the folder is read again while it runs",
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
@@ -64,12 +63,10 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-    "The coordinator of a search for activation functions: proposes them, leases their trainings to workers, "
-    "and "
-    "stores every result in a SQLite database.\v"
+    "The coordinator of a search for activation functions: proposes them, leases their trainings to "
+    "workers, and stores every result in a SQLite database.\v"
     "It runs until the experiment is done. Stopped or killed at any moment, the same command goes on where "
-    "it "
-    "was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
+    "it was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
     "search.candidates or search.proposals.\n\n"
     "Exit status: 0 when the experiment is done, 1 when it is not (refused, failed, or stopped by SIGINT or "
     "SIGTERM), 2 for a wrong command line.";

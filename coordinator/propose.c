@@ -69,7 +69,7 @@ static int restore(struct propose *propose, struct problem *problem)
     struct rows *kept = propose->kept;
     for (size_t i = 0; i < kept->candidates.count; i++) {
         const struct candidate_row *row = &kept->candidates.items[i];
-        int err = admit_restore(&propose->admit, row->activation, row->id, problem);
+        int err = admit_restore(&propose->admit, row, problem);
         if (err)
             return err;
     }

@@ -100,6 +100,21 @@ static void on_hello(struct core *core, uint64_t peer, const char *key, const st
     core_send_to(core, peer, MSG_WELCOME, 0);
 }
 
+/* An attempt that was believed lost, of a trial that is ready, is leased to its worker again: it holds it
+ * after all, or held it until now. */
+static void claim_back(struct core *core, int64_t worker, const struct attempt_row *row)
+{
+    const bool lost = row->state == ATTEMPT_LAPSED || row->state == ATTEMPT_UNCLAIMED;
+    if (!lost || ledger_trial(&core->ledger, row->trial)->state != TRIAL_READY)
+        return;
+    if (row->state == ATTEMPT_LAPSED)
+        workers_count_lost(&core->workers, worker, -1);
+    queue_remove(&core->queue, row->trial);
+    lease_adopt(&core->leases, row->id, row->trial, worker, core->now_ms);
+    lease_renew(&core->leases, row->id, core->now_ms);
+    ledger_readopt(&core->ledger, row->id);
+}
+
 /* The worker says that it holds this attempt. */
 static void on_held(struct core *core, uint64_t peer, int64_t worker, int64_t attempt)
 {
@@ -116,13 +131,8 @@ static void on_held(struct core *core, uint64_t peer, int64_t worker, int64_t at
         core_send_to(core, peer, MSG_ACK, attempt); /* it has reported already, the answer was lost */
     } else if (!trial_is_open(trial)) {
         core_send_to(core, peer, MSG_CANCEL, attempt);
-    } else if (trial->state == TRIAL_READY) { /* believed lost too early */
-        if (row->state == ATTEMPT_LAPSED)
-            workers_count_lost(&core->workers, worker, -1);
-        queue_remove(&core->queue, row->trial);
-        lease_adopt(&core->leases, attempt, row->trial, worker, core->now_ms);
-        lease_renew(&core->leases, attempt, core->now_ms);
-        ledger_readopt(&core->ledger, attempt);
+    } else {
+        claim_back(core, worker, row);
     }
     /* Else another worker has it as well: whoever reports first is taken. */
 }
@@ -264,6 +274,15 @@ static void compare_result(struct core *core, int64_t worker, int64_t attempt, c
     ledger_end_attempt(&core->ledger, attempt, agree ? ATTEMPT_AGREED : ATTEMPT_DIFFERED, "", core->now_ms);
 }
 
+/* It was believed lost, and its trial is another's by now or closed: a late REQUEST must not bring it back.
+ * The loss was counted already. */
+static void end_lost(struct core *core, const struct attempt_row *row, enum attempt_state state,
+                     const char *reason)
+{
+    if (row->state == ATTEMPT_LAPSED || row->state == ATTEMPT_UNCLAIMED)
+        ledger_end_attempt(&core->ledger, row->id, state, reason, core->now_ms);
+}
+
 /* The attempt that a report is about, if it was really leased to this worker for that trial. */
 static const struct attempt_row *reported(const struct core *core, int64_t worker, int64_t attempt,
                                           int64_t trial)
@@ -279,11 +298,13 @@ static void on_failure(struct core *core, uint64_t peer, int64_t worker, const s
         core_send_to(core, peer, MSG_STALE, failure->attempt);
         return;
     }
+    claim_back(core, worker, row);
     if (lease_find(&core->leases, failure->attempt)) {
         core_lose_lease(core, failure->attempt, ATTEMPT_FAILED, failure->reason);
         workers_count_failure(&core->workers, worker, core->experiment->queue.heartbeat_ms, core->now_ms);
-    } else if (row->state == ATTEMPT_LAPSED) /* counted already; now we know why */
-        ledger_end_attempt(&core->ledger, failure->attempt, ATTEMPT_FAILED, failure->reason, core->now_ms);
+    } else {
+        end_lost(core, row, ATTEMPT_FAILED, failure->reason);
+    }
     core_send_to(core, peer, MSG_ACK, failure->attempt);
 }
 
@@ -314,17 +335,28 @@ static void on_result(struct core *core, uint64_t peer, int64_t worker, const st
     }
     if (trial->state != TRIAL_FAILED && row->state != ATTEMPT_AGREED && row->state != ATTEMPT_DIFFERED)
         compare_result(core, worker, result->attempt, trial, &outcome);
+    if (lease_find(&core->leases, result->attempt)) {
+        lease_end(&core->leases, result->attempt);
+        audit_done(&core->audit);
+    } else if (trial->closed_by != 0 &&
+               strcmp(core_host(core, worker), core_first_host(core, trial->id)) != 0) {
+        audit_settle(&core->audit, trial->id, core_first_host(core, trial->id));
+    }
     core_send_to(core, peer, MSG_STALE, result->attempt);
 }
 
 static void on_return(struct core *core, uint64_t peer, int64_t worker, const struct msg_return *returned)
 {
-    if (!reported(core, worker, returned->attempt, returned->trial)) {
+    const struct attempt_row *row = reported(core, worker, returned->attempt, returned->trial);
+    if (!row) {
         core_send_to(core, peer, MSG_STALE, returned->attempt);
         return;
     }
+    claim_back(core, worker, row);
     if (lease_find(&core->leases, returned->attempt))
         core_lose_lease(core, returned->attempt, ATTEMPT_RETURNED, "handed back");
+    else
+        end_lost(core, row, ATTEMPT_RETURNED, "handed back");
     core_send_to(core, peer, MSG_ACK, returned->attempt);
 }
 

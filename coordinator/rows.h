@@ -7,8 +7,9 @@
  *
  * Invariants
  * 1. Each row is whole: it is inserted, or replaces the row with the same key (first field, unless it says
- *    otherwise). Within one list the rows are applied in order, the later one wins. Keys are never used
- *    again and rows are never deleted.
+ *    otherwise); what identifies it (the fields that columns.c calls fixed) stays the same then. Within one
+ *    list the rows are applied in order, the later one wins. Keys are never used again and rows are never
+ *    deleted.
  * 2. The lists are applied in the order in which they stand in `struct rows`; in that order no row refers
  *    to one that does not exist yet, except trial.closed_by, which names an attempt of the same batch.
  * 3. Text is borrowed and never NULL ("" where there is none); what a reader of the store fills in belongs

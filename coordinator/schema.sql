@@ -3,6 +3,8 @@
 -- Tables mirror coordinator/rows.h: a column is named as the field it holds. Enums are stored as their words,
 -- booleans as 0 or 1, hashes as lower-case hexadecimal text, a real that is not there as NULL, times as Unix
 -- time in ms, and a reference to nothing as NULL (0 in rows.h). The views are the public interface.
+--
+-- Words are checked with OR: of IN with three or more, SQLite makes a table of its own for each row that is written.
 
 PRAGMA application_id = 1097036915; -- 'Acts'
 
@@ -91,9 +93,9 @@ CREATE INDEX candidate_ranking ON candidate
 
 CREATE TABLE proposal (
     number     INTEGER PRIMARY KEY,
-    outcome    TEXT NOT NULL CHECK (outcome IN ('new', 'duplicate', 'rejected')),
-    verdict    TEXT NOT NULL CHECK (verdict IN ('usable', 'constant', 'not finite', 'slope not finite',
-                                                'too large')),
+    outcome    TEXT NOT NULL CHECK (outcome = 'new' OR outcome = 'duplicate' OR outcome = 'rejected'),
+    verdict    TEXT NOT NULL CHECK (verdict = 'usable' OR verdict = 'constant' OR verdict = 'not finite' OR
+                    verdict = 'slope not finite' OR verdict = 'too large'),
     candidate  INTEGER REFERENCES candidate (id),
     activation TEXT NOT NULL,
     tokens     TEXT NOT NULL CHECK (tokens GLOB '[[]*]'),
@@ -115,7 +117,8 @@ CREATE TABLE trial (
     seed      INTEGER NOT NULL,
     rung      INTEGER NOT NULL,
     steps     INTEGER NOT NULL,
-    state     TEXT NOT NULL CHECK (state IN ('ready', 'leased', 'done', 'diverged', 'failed')),
+    state     TEXT NOT NULL CHECK (state = 'ready' OR state = 'leased' OR state = 'done' OR state = 'diverged' OR
+                    state = 'failed'),
     lost      INTEGER NOT NULL,
     closed_by INTEGER REFERENCES attempt (id) DEFERRABLE INITIALLY DEFERRED,
     closed_ms INTEGER NOT NULL,
@@ -141,15 +144,16 @@ CREATE TABLE attempt (
     id        INTEGER PRIMARY KEY,
     trial     INTEGER NOT NULL REFERENCES trial (id),
     worker    INTEGER NOT NULL REFERENCES worker (id),
-    state     TEXT NOT NULL CHECK (state IN ('leased', 'taken', 'lapsed', 'unclaimed', 'failed', 'returned',
-                                             'cancelled', 'agreed', 'differed')),
+    state     TEXT NOT NULL CHECK (state = 'leased' OR state = 'taken' OR state = 'lapsed' OR state = 'unclaimed' OR
+                    state = 'failed' OR state = 'returned' OR state = 'cancelled' OR
+                    state = 'agreed' OR state = 'differed'),
     leased_ms INTEGER NOT NULL,
     ended_ms  INTEGER NOT NULL,
     reason    TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX attempt_trial ON attempt (trial);
-CREATE INDEX attempt_failures ON attempt (ended_ms, id) WHERE state IN ('lapsed', 'failed', 'differed');
+CREATE INDEX attempt_failures ON attempt (ended_ms, id) WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed';
 
 -- The learning curve of a trial: point 0, 1, 2, … in the order in which the trainer reported them.
 CREATE TABLE curve (
@@ -271,7 +275,7 @@ FROM attempt
 JOIN trial ON trial.id = attempt.trial
 JOIN candidate ON candidate.id = trial.candidate
 JOIN worker ON worker.id = attempt.worker
-WHERE attempt.state IN ('lapsed', 'failed', 'differed')
+WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed')
 ORDER BY attempt.ended_ms, attempt.id;
 
 PRAGMA user_version = 1;

@@ -3,15 +3,15 @@
  *
  * Invariants
  * 1. Nothing is sent before what it promises is committed; where a commit fails, nothing is sent and the
- * server ends. Where it fails for want of room on the disk, the server stands still instead and tries again,
- * until there is room or a signal comes: results are not acknowledged and no leases granted meanwhile, and
- * nobody is taken for silent.
+ *    server ends. Where it fails for want of room on the disk, the server stands still instead and tries
+ *    again, until there is room or a signal comes: results are not acknowledged and no leases granted
+ *    meanwhile, and nobody is taken for silent.
  * 2. Sending never blocks: a message to a peer that is gone or does not read is marked unsent.
  * 3. What comes in is bounded: bytes of a frame, frames of a message, messages of a turn. A bad one is
- * counted and answered by nothing; it is logged at most once a minute for each of 1,024 groups of peers.
+ *    counted and answered by nothing; it is logged at most once a minute for each of 1,024 groups of peers.
  * 4. With keys, no message is heard but from a connection whose key is in the allow-list at that moment
- * (give or take two seconds), and what each key may have is bounded (core.h, allow.h). A key that is taken
- * off the list loses its leases at once, and its connections at their next word.
+ *    (give or take two seconds), and what each key may have is bounded (core.h, allow.h). A key that is
+ *    taken off the list loses its leases at once, and its connections at their next word.
  */
 #ifndef COORDINATOR_SERVER_H
 #define COORDINATOR_SERVER_H
@@ -29,9 +29,8 @@ struct server_settings {
 /* ERR_INPUT: no endpoint, or one that other machines can reach, without keys or `insecure`. */
 int server_check(const struct server_settings *settings, struct problem *problem);
 /* Binds. ERR_INPUT (as server_check, or the keys cannot be used), ERR_NOT_FOUND (no keys), ERR_BUSY (in use),
- * ERR_IO.
- * Takes SIGINT and SIGTERM for itself from here on; call it while
- * there is one thread (matrix_fix_core keeps OpenBLAS from starting its own). */
+ * ERR_IO. Takes SIGINT and SIGTERM for itself from here on; call it while there is one thread
+ * (matrix_fix_core keeps OpenBLAS from starting its own). */
 int server_new(const struct server_settings *settings, struct server **ret_server, struct problem *problem);
 void server_destroy(struct server **server);
 /* The address as it was bound (the port where "*" was asked for). Borrowed. */

@@ -104,6 +104,10 @@ int sql_open(const char *path, enum sql_access access, struct sql **ret_sql, str
         sqlite3_close(connection);
         return err;
     }
+    if (access == SQL_WRITE && sqlite3_db_readonly(connection, "main") == 1) {
+        sqlite3_close(connection); /* SQLite would open it all the same, for reading */
+        return problem_set(problem, ERR_IO, "the file cannot be written by this user");
+    }
     sqlite3_extended_result_codes(connection, 1);
     sqlite3_busy_timeout(connection, BUSY_WAIT_MS);
     sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);

@@ -3,8 +3,8 @@
  *
  * Invariants
  * 1. A connection for reading cannot write, nor checkpoint: exactly one connection of all programs writes.
- * 2. A database is not trusted: its schema cannot call what is not harmless, and what is damaged in it is an
- * error.
+ * 2. A database is not trusted: its schema cannot call what is not harmless, and what is damaged in it is
+ *    an error.
  * 3. Statements belong to their connection and are finalized before it is closed.
  *
  * Errors: ERR_CORRUPT (damaged, no database, or a constraint that does not hold), ERR_BUSY (locked for

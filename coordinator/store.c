@@ -3,6 +3,7 @@
 #include "common/numerics.h"
 #include "coordinator/columns.h"
 #include "coordinator/database_file.h"
+#include "coordinator/map.h"
 #include "coordinator/restore.h"
 #include "coordinator/schema.h"
 #include "coordinator/sql.h"
@@ -52,7 +53,7 @@ static const struct table *const replaced[REPLACEMENTS] = {
 struct writer {
     struct sql *sql;
     struct sql_statement *replace[REPLACEMENTS];
-    struct sql_statement *forget_curve, *add_curve_point, *add_event;
+    struct sql_statement *find_curve, *forget_curve, *add_curve_point, *add_event;
 };
 
 struct store {
@@ -69,6 +70,7 @@ static void writer_close(struct writer *writer)
 {
     for (int i = 0; i < REPLACEMENTS; i++)
         sql_finalize(&writer->replace[i]);
+    sql_finalize(&writer->find_curve);
     sql_finalize(&writer->forget_curve);
     sql_finalize(&writer->add_curve_point);
     sql_finalize(&writer->add_event);
@@ -85,6 +87,9 @@ static int writer_prepare(struct writer *writer, struct problem *problem)
         err = sql_prepare_own(writer->sql, buf_text(&text), &writer->replace[i], problem);
     }
     buf_release(&text);
+    if (!err)
+        err = sql_prepare_own(writer->sql, "SELECT 1 FROM curve WHERE trial = ? LIMIT 1", &writer->find_curve,
+                              problem);
     if (!err)
         err =
             sql_prepare_own(writer->sql, "DELETE FROM curve WHERE trial = ?", &writer->forget_curve, problem);
@@ -170,9 +175,9 @@ static int writer_open(struct writer *writer, const char *path, struct problem *
     err = check_version(writer->sql, &version, problem);
     if (!err)
         err = migrate(writer->sql, version, problem);
-    if (!err) /* 64 MB of pages in memory; a log that grew is cut to as much */
+    if (!err) /* 32 MB of pages in memory; a log that grew is cut to twice as much */
         err = sql_exec(writer->sql,
-                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; "
+                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; "
                        "PRAGMA journal_size_limit = 67108864",
                        problem);
     if (!err)
@@ -195,11 +200,33 @@ static int replace(struct writer *writer, enum replacement at, const void *row, 
     return step(writer->replace[at], problem);
 }
 
+/* A list of rows whose first field is their key. Of those with the same key only the last one matters. */
+static int replace_list(struct writer *writer, enum replacement at, const void *items, size_t count,
+                        size_t row_bytes, struct problem *problem)
+{
+    struct map last = {0}; /* by key: 1 + index */
+    int err = 0;
+    for (size_t i = 0; i < count && count > 1; i++)
+        map_set(&last, (uint64_t) * (const int64_t *)((const char *)items + i * row_bytes), (uint32_t)i + 1);
+    for (size_t i = 0; i < count && !err; i++) {
+        const void *row = (const char *)items + i * row_bytes;
+        if (count == 1 || map_get(&last, (uint64_t) * (const int64_t *)row) == i + 1)
+            err = replace(writer, at, row, problem);
+    }
+    map_release(&last);
+    return err;
+}
+
 static int write_curve(struct writer *writer, const struct curve_row *row, struct problem *problem)
 {
     assert(row->count >= 0 && row->count <= CURVE_POINTS);
+    bool there = false; /* it hardly ever is, and to look costs less than to delete nothing */
+    sql_bind_int(writer->find_curve, 1, row->trial);
+    int err = sql_step(writer->find_curve, &there, problem);
+    sql_reset(writer->find_curve);
     sql_bind_int(writer->forget_curve, 1, row->trial);
-    int err = step(writer->forget_curve, problem);
+    if (!err && there)
+        err = step(writer->forget_curve, problem);
     for (int i = 0; i < row->count && !err; i++) {
         sql_bind_int(writer->add_curve_point, 1, row->trial);
         sql_bind_int(writer->add_curve_point, 2, i);
@@ -218,6 +245,8 @@ static int write_event(struct writer *writer, const struct event_row *row, struc
     return step(writer->add_event, problem);
 }
 
+#define LIST(list) rows->list.items, rows->list.count, sizeof *rows->list.items
+
 static int write_rows(struct writer *writer, const struct rows *rows, struct problem *problem)
 {
     int err = 0;
@@ -225,16 +254,16 @@ static int write_rows(struct writer *writer, const struct rows *rows, struct pro
         err = replace(writer, REPLACE_EXPERIMENT, &rows->experiment, problem);
     if (rows->counters_changed && !err)
         err = replace(writer, REPLACE_COUNTERS, &rows->counters, problem);
-    for (size_t i = 0; i < rows->workers.count && !err; i++)
-        err = replace(writer, REPLACE_WORKER, &rows->workers.items[i], problem);
-    for (size_t i = 0; i < rows->candidates.count && !err; i++)
-        err = replace(writer, REPLACE_CANDIDATE, &rows->candidates.items[i], problem);
-    for (size_t i = 0; i < rows->proposals.count && !err; i++)
-        err = replace(writer, REPLACE_PROPOSAL, &rows->proposals.items[i], problem);
-    for (size_t i = 0; i < rows->trials.count && !err; i++)
-        err = replace(writer, REPLACE_TRIAL, &rows->trials.items[i], problem);
-    for (size_t i = 0; i < rows->attempts.count && !err; i++)
-        err = replace(writer, REPLACE_ATTEMPT, &rows->attempts.items[i], problem);
+    if (!err)
+        err = replace_list(writer, REPLACE_WORKER, LIST(workers), problem);
+    if (!err)
+        err = replace_list(writer, REPLACE_CANDIDATE, LIST(candidates), problem);
+    if (!err)
+        err = replace_list(writer, REPLACE_PROPOSAL, LIST(proposals), problem);
+    if (!err)
+        err = replace_list(writer, REPLACE_TRIAL, LIST(trials), problem);
+    if (!err)
+        err = replace_list(writer, REPLACE_ATTEMPT, LIST(attempts), problem);
     for (size_t i = 0; i < rows->curves.count && !err; i++)
         err = write_curve(writer, &rows->curves.items[i], problem);
     for (size_t i = 0; i < rows->events.count && !err; i++)

@@ -2,7 +2,7 @@
  *
  * Invariants
  * 1. Nothing is written, and no new file is there, before the first store_write; what a program refuses
- * before that leaves no trace. (An older database is brought up to date when it is opened.)
+ *    before that leaves no trace. (An older database is brought up to date when it is opened.)
  * 2. A database is there as a whole or not at all: a new one is made beside its place and then moved there.
  * 3. store_write returns 0 once the rows are on disk (synchronous = FULL), else none of them are.
  * 4. A database that was closed in order is one file, without a log.

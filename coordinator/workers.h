@@ -5,11 +5,11 @@
  *
  * Invariants
  * 1. A peer has at most one worker, a worker at most one peer (0: not connected).
- * 2. Connected workers stand in a list in the order in which they were last heard, so that only the head can
- *    have been silent for too long.
+ * 2. Connected workers stand in a list in the order in which they were last heard, so that only the head
+ *    can have been silent for too long.
  * 3. A worker waits in the line at most once, and only while it is connected and wants trials.
  * 4. A group is a key that workers have proved to hold; a worker without one is of group 0, in which nobody
- * is counted. A worker is of one group for as long as the coordinator runs.
+ *    is counted. A worker is of one group for as long as the coordinator runs.
  * 5. A worker on which one trial after the other fails rests between them, for longer each time: a broken
  *    host must not use up the attempts of a whole search.
  */

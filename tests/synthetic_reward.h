@@ -62,11 +62,13 @@ static inline int64_t synthetic_add_expr(struct synthetic *synthetic, const stru
     }
     if (new) {
         bool usable = function->verdict == VERDICT_USABLE;
+        struct expr *canonical = expr_canon(expr);
         synthetic->of[function->id] = (struct synthetic_function){
             .usable = usable,
-            .reward = usable ? synthetic_reward(function->expr, synthetic->target) : 0,
+            .reward = usable ? synthetic_reward(canonical, synthetic->target) : 0,
             .target = usable && memcmp(&function->fingerprint, &synthetic->wanted, sizeof(struct hash)) == 0,
         };
+        expr_destroy(&canonical);
     }
     return function->id;
 }

@@ -121,9 +121,18 @@ static void stop_slot(struct agent *agent, int slot)
     if (*state == SLOT_START_DUE) {
         *state = SLOT_IDLE;
         agent->request_at_ms = agent->now_ms;
-    } else if (*state == SLOT_RUNNING) {
+    } else if (*state == SLOT_RUNNING || *state == SLOT_HALT_DUE || *state == SLOT_HALTING) {
         *state = SLOT_STOP_DUE;
     }
+}
+
+/* The same, but its state is worth keeping. */
+static void halt_slot(struct agent *agent, int slot)
+{
+    if (agent->slots[slot].state == SLOT_RUNNING)
+        agent->slots[slot].state = SLOT_HALT_DUE;
+    else
+        stop_slot(agent, slot);
 }
 
 /* The coordinator has settled it. */
@@ -171,7 +180,7 @@ void agent_stop(struct agent *agent, int64_t now_ms)
     for (int i = 0; i < agent->held_count; i++) {
         struct held *held = &agent->held[i];
         if (held->slot >= 0) {
-            stop_slot(agent, held->slot);
+            halt_slot(agent, held->slot);
             report(agent, held, MSG_RETURN);
         } else {
             again_now(&held->again, agent->now_ms); /* the last chance for an outcome that waits */
@@ -287,7 +296,7 @@ void agent_ended(struct agent *agent, int slot, const struct msg *outcome, int64
 {
     agent_set_now(agent, now_ms);
     enum slot_state was = agent->slots[slot].state;
-    assert(was == SLOT_RUNNING || was == SLOT_STOP_DUE || was == SLOT_STOPPING);
+    assert(was >= SLOT_RUNNING);
     agent->slots[slot].state = SLOT_IDLE;
     agent->request_at_ms = agent->now_ms;
     if (was != SLOT_RUNNING)
@@ -299,9 +308,10 @@ void agent_ended(struct agent *agent, int slot, const struct msg *outcome, int64
         *held->result = outcome->result_;
         held->result->attempt = held->attempt;
         held->result->trial = held->trial;
-    } else {
-        assert(outcome->type == MSG_FAILURE);
+    } else if (outcome->type == MSG_FAILURE) {
         held->reason = xstrdup(outcome->failure_.reason);
+    } else {
+        assert(outcome->type == MSG_RETURN);
     }
 }
 

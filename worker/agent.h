@@ -13,7 +13,7 @@
  *
  * Invariants
  * 1. A slot runs one attempt at a time. START goes to an idle slot only; each START is followed by exactly
- * one agent_ended, after STOP too, and only then the slot is free again.
+ * one agent_ended, after HALT and STOP too, and only then the slot is free again.
  * 2. What is leased is held until the coordinator says that it may be forgotten (ACK, STALE, CANCEL), and is
  * named in each REQUEST meanwhile. An outcome is reported again and again until then, across any absence of
  * the coordinator.
@@ -41,7 +41,7 @@ enum {
     AGENT_REFUSED_MS = 1000, /* until the next try with a socket that was refused; twice as long each time */
     AGENT_REPORT_MS = 1000,  /* until the first repetition of a report; twice as long each time */
     AGENT_REPORT_MAX_MS = 30000,
-    AGENT_LEAVE_MS = 3000, /* how long handing back may take */
+    AGENT_LEAVE_MS = 3000, /* how long handing back and saving may take */
 };
 
 struct agent;
@@ -57,8 +57,8 @@ void agent_destroy(struct agent **agent);
 void agent_receive(struct agent *agent, const struct msg *msg, int64_t now_ms);
 /* The trainer in that slot has done so many steps. */
 void agent_progress(struct agent *agent, int slot, int64_t step, double train_loss);
-/* The trainer in that slot is gone. `outcome` is a RESULT or a FAILURE; its attempt and trial are filled in
- * here. */
+/* The trainer in that slot is gone. `outcome` is a RESULT, a FAILURE or a RETURN (it saved its state and
+ * left); its attempt and trial are filled in here. */
 void agent_ended(struct agent *agent, int slot, const struct msg *outcome, int64_t now_ms);
 /* The answer to AGENT_DATA: the content hash of the data set, or NULL and why it cannot be had (the worker
  * leaves then). */
@@ -66,8 +66,8 @@ void agent_data(struct agent *agent, const char *name, const char *hash, const c
 /* The coordinator does not let this socket in. It will not ask again by itself: a new one is due after a
  * while. */
 void agent_refused(struct agent *agent, int64_t now_ms);
-/* The worker is to leave: hands back what it holds, waits for the answers, at most AGENT_LEAVE_MS; at once
- * the second time. */
+/* The worker is to leave: hands back what it holds, lets its trainers save their state, waits for both, at
+ * most AGENT_LEAVE_MS; at once the second time. */
 void agent_stop(struct agent *agent, int64_t now_ms);
 
 /* ---- out ---- */
@@ -75,6 +75,7 @@ void agent_stop(struct agent *agent, int64_t now_ms);
 enum agent_action_type {
     AGENT_SEND,      /* the message */
     AGENT_START,     /* slot, lease */
+    AGENT_HALT,      /* slot: ask its trainer to save its state and end */
     AGENT_STOP,      /* slot: end its trainer, whatever it does */
     AGENT_DATA,      /* data: open (or first import) this data set, answer with agent_data */
     AGENT_RECONNECT, /* make a new socket: this one may be stuck */

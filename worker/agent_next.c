@@ -20,23 +20,43 @@ static void advance(struct agent *agent)
 {
     if (agent->end != AGENT_STAYS)
         return;
-    if (agent->leaving && (agent->held_count == 0 || agent->now_ms >= agent->leave_by_ms))
+    if (agent->leaving &&
+        ((agent->held_count == 0 && agent_busy(agent) == 0) || agent->now_ms >= agent->leave_by_ms))
         agent_leave(agent, AGENT_STOPPED, "asked to stop",
                     agent->data[0] != '\0'); /* whoever never said WELCOME is told nothing */
     else if (agent->link != LINK_CONNECTING && agent->now_ms - agent->heard_ms >= quiet_ms(agent))
         agent_greet_again(agent);
 }
 
+struct due {
+    enum slot_state state;
+    enum agent_action_type action;
+    enum slot_state then;
+};
+
+/* What is to be done for a slot in that state; NULL: nothing. */
+static const struct due *due_in(enum slot_state state)
+{
+    static const struct due dues[] = {
+        {SLOT_START_DUE, AGENT_START, SLOT_RUNNING},
+        {SLOT_HALT_DUE, AGENT_HALT, SLOT_HALTING},
+        {SLOT_STOP_DUE, AGENT_STOP, SLOT_STOPPING},
+    };
+    for (size_t i = 0; i < sizeof dues / sizeof *dues; i++)
+        if (dues[i].state == state)
+            return &dues[i];
+    return NULL;
+}
+
 static bool next_for_slots(struct agent *agent, struct agent_action *ret_action)
 {
     for (int i = 0; i < agent->hello.slots; i++) {
         struct agent_slot *slot = &agent->slots[i];
-        if (slot->state != SLOT_STOP_DUE && slot->state != SLOT_START_DUE)
+        const struct due *due = due_in(slot->state);
+        if (!due)
             continue;
-        *ret_action = (struct agent_action){.type = slot->state == SLOT_STOP_DUE ? AGENT_STOP : AGENT_START,
-                                            .slot = i,
-                                            .lease = &slot->lease};
-        slot->state = slot->state == SLOT_STOP_DUE ? SLOT_STOPPING : SLOT_RUNNING;
+        *ret_action = (struct agent_action){.type = due->action, .slot = i, .lease = &slot->lease};
+        slot->state = due->then;
         return true;
     }
     return false;

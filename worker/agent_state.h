@@ -18,7 +18,15 @@ enum link {
     LINK_WORKING,
 };
 
-enum slot_state { SLOT_IDLE, SLOT_START_DUE, SLOT_RUNNING, SLOT_STOP_DUE, SLOT_STOPPING };
+enum slot_state {
+    SLOT_IDLE,
+    SLOT_START_DUE,
+    SLOT_RUNNING,
+    SLOT_HALT_DUE, /* from here on its outcome is of no interest */
+    SLOT_HALTING,
+    SLOT_STOP_DUE,
+    SLOT_STOPPING,
+};
 
 struct agent_slot {
     enum slot_state state;

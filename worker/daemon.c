@@ -7,9 +7,12 @@
 #include "proto/endpoint.h"
 #include "proto/link.h"
 #include "worker/agent.h"
+#include "worker/checkpoints.h"
 #include "worker/host.h"
+#include "worker/nn/checkpoint.h"
 #include "worker/nn/data.h"
 #include "worker/slot.h"
+#include "worker/trial.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,14 +32,24 @@ enum {
     STALL_MS = 15 * 60 * 1000, /* one step of the largest networks takes a minute, an evaluation some */
     BAD_LOG_MS = 60 * 1000,
     REFUSED_LOG_MS = 60 * 1000,
+    REPORTED_KEPT = 64,
 };
 
 /* A slot, and what is told about it. */
 struct place {
     struct slot slot;
     const struct msg_lease *lease; /* borrowed from the agent while a trainer runs */
+    struct hash identity;          /* of its training: the name of its checkpoint */
+    bool resumed;                  /* there is such a checkpoint */
     bool stopped;                  /* its outcome is of no interest */
     bool first_step_logged;
+};
+
+/* An attempt whose outcome is told, but perhaps not yet known to the coordinator: its checkpoint is kept
+ * until then. */
+struct reported {
+    int64_t attempt; /* 0: none */
+    struct hash identity;
 };
 
 struct daemon {
@@ -48,7 +61,10 @@ struct daemon {
     struct agent *agent;
     struct slot_setup setup;
     struct place *places;
-    struct msg message; /* the one at hand: too large for the stack of a deep call */
+    char data_hash[HASH_HEX]; /* of the data set that is open */
+    struct reported reported[REPORTED_KEPT];
+    unsigned reported_next; /* the oldest, which gives way: its checkpoint is left to its age */
+    struct msg message;     /* the one at hand: too large for the stack of a deep call */
     struct buf bytes;
     int64_t bad, bad_logged_ms;
     bool greeting_logged, silence_logged;
@@ -142,7 +158,7 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     if (daemon->setup.epoll < 0)
         err = problem_set(problem, ERR_IO, "epoll: %s", strerror(errno));
     if (!err)
-        err = host_allow_descriptors(3 * settings->slots + 64, problem);
+        err = host_allow_descriptors(4 * settings->slots + 64, problem);
     if (!err)
         err = link_take_signals(&daemon->signals, problem);
     if (!err)
@@ -151,6 +167,7 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
         daemon_destroy(&daemon);
         return err;
     }
+    checkpoints_tidy(daemon->cache_dir, (int64_t)time(NULL));
     log_debug("worker %.8s on %s: %d slots, %s kernels, cache %s", hello.worker, hello.host, settings->slots,
               hello.kernels, daemon->cache_dir);
     *ret_daemon = daemon;
@@ -197,6 +214,16 @@ static void log_received(struct daemon *daemon, const struct msg *msg)
     daemon->silence_logged = false;
 }
 
+/* The coordinator has the outcome of that attempt, or does not want it. */
+static void drop_checkpoint_of(struct daemon *daemon, int64_t attempt)
+{
+    for (int i = 0; i < REPORTED_KEPT; i++)
+        if (daemon->reported[i].attempt == attempt && attempt != 0) {
+            checkpoints_drop(daemon->cache_dir, &daemon->reported[i].identity);
+            daemon->reported[i].attempt = 0;
+        }
+}
+
 /* Gives one message to the agent. False where none is there. */
 static bool receive_one(struct daemon *daemon)
 {
@@ -211,6 +238,10 @@ static bool receive_one(struct daemon *daemon)
         count_bad(daemon, problem.text);
     } else {
         log_received(daemon, &daemon->message);
+        if (daemon->message.type == MSG_ACK)
+            drop_checkpoint_of(daemon, daemon->message.ack_.attempt);
+        else if (daemon->message.type == MSG_STALE)
+            drop_checkpoint_of(daemon, daemon->message.stale_.attempt);
         agent_receive(daemon->agent, &daemon->message, now_ms());
     }
     return true;
@@ -268,7 +299,14 @@ static void log_outcome(const struct place *place, const struct msg *outcome)
 {
     const struct msg_lease *lease = place->lease;
     const struct msg_result *result = &outcome->result_;
-    if (place->stopped)
+    char words[320];
+    slot_words(&place->slot, words, sizeof words);
+    if (words[0] && outcome->type != MSG_FAILURE)
+        log_warning("trial %" PRId64 "  %s  says: %s", lease->trial, lease->activation, words);
+    if (outcome->type == MSG_RETURN)
+        log_info("trial %" PRId64 "  %s  stopped after step %" PRId64, lease->trial, lease->activation,
+                 place->slot.step);
+    else if (place->stopped)
         log_debug("trial %" PRId64 "  %s  stopped", lease->trial, lease->activation);
     else if (outcome->type == MSG_FAILURE)
         log_warning("trial %" PRId64 "  %s  failed: %s", lease->trial, lease->activation,
@@ -288,11 +326,44 @@ static void start_trainer(struct daemon *daemon, int index, const struct msg_lea
     struct problem problem = {0};
     place->lease = lease;
     place->stopped = place->first_step_logged = false;
-    if (slot_start(&place->slot, (uint32_t)index, &daemon->setup, lease, now_ms(), &problem) == 0)
+    place->identity =
+        checkpoint_identity(lease->activation, lease->child, (uint64_t)lease->seed, daemon->data_hash);
+    int checkpoint = checkpoints_open(daemon->cache_dir, &place->identity);
+    place->resumed = checkpoint >= 0;
+    int err =
+        slot_start(&place->slot, (uint32_t)index, &daemon->setup, lease, checkpoint, now_ms(), &problem);
+    if (checkpoint >= 0)
+        close(checkpoint);
+    if (!err)
         return;
     daemon->message = (struct msg){.type = MSG_FAILURE};
     msg_put_text(daemon->message.failure_.reason, sizeof daemon->message.failure_.reason, problem.text);
     log_outcome(place, &daemon->message);
+    agent_ended(daemon->agent, index, &daemon->message, now_ms());
+}
+
+/* The trainer was asked to stop, by us or by whoever stops this machine. */
+static void keep_checkpoint(struct daemon *daemon, struct place *place)
+{
+    struct problem problem;
+    const size_t size = slot_saved(&place->slot);
+    if (size == 0)
+        log_warning("trial %" PRId64 "  left no checkpoint", place->lease->trial);
+    else if (checkpoints_put(daemon->cache_dir, &place->identity, place->slot.job, TRIAL_CHECKPOINT_AT, size,
+                             &problem) != 0)
+        log_warning("trial %" PRId64 "  will start anew: %s", place->lease->trial, problem.text);
+    slot_release(&place->slot);
+    checkpoints_tidy(daemon->cache_dir, (int64_t)time(NULL));
+}
+
+static void trainer_ended(struct daemon *daemon, int index, struct place *place)
+{
+    log_outcome(place, &daemon->message);
+    if (daemon->message.type == MSG_RETURN)
+        keep_checkpoint(daemon, place);
+    else if (place->resumed && !place->stopped)
+        daemon->reported[daemon->reported_next++ % REPORTED_KEPT] =
+            (struct reported){place->lease->attempt, place->identity};
     agent_ended(daemon->agent, index, &daemon->message, now_ms());
 }
 
@@ -308,10 +379,8 @@ static void read_trainer(struct daemon *daemon, int index)
     }
     if (news == SLOT_MOVED)
         agent_progress(daemon->agent, index, slot->step, slot->train_loss);
-    if (news != SLOT_ENDED)
-        return;
-    log_outcome(place, &daemon->message);
-    agent_ended(daemon->agent, index, &daemon->message, now_ms());
+    if (news == SLOT_ENDED)
+        trainer_ended(daemon, index, place);
 }
 
 static void read_trainers(struct daemon *daemon)
@@ -335,6 +404,7 @@ static void open_data(struct daemon *daemon, const char *name)
     if (data_open(daemon->cache_dir, own, &data, &problem) == 0) {
         hash_hex(&data->hash, hex);
         log_debug("data set '%s': %.16s, %u training records", own, hex, data->train.count);
+        memcpy(daemon->data_hash, hex, sizeof daemon->data_hash);
         agent_data(daemon->agent, own, hex, NULL, now_ms());
         data_close(&data);
     } else {
@@ -354,6 +424,10 @@ static int act(struct daemon *daemon, struct problem *problem)
             break;
         case AGENT_START:
             start_trainer(daemon, action.slot, action.lease);
+            break;
+        case AGENT_HALT:
+            daemon->places[action.slot].stopped = true;
+            slot_halt(&daemon->places[action.slot].slot);
             break;
         case AGENT_STOP:
             daemon->places[action.slot].stopped = true;
@@ -381,7 +455,7 @@ static int sleep_until_needed(struct daemon *daemon, struct problem *problem)
     const int fds[] = {daemon->signals, daemon->setup.epoll};
     int err = link_wait(daemon->link, fds, 2, sleep_ms, problem);
     for (int signal; !err && (signal = link_signal(daemon->signals)) != 0;) {
-        log_info("signal %d: handing back %d trials", signal, agent_busy(daemon->agent));
+        log_info("signal %d: saving and handing back %d trials", signal, agent_busy(daemon->agent));
         agent_stop(daemon->agent, now_ms());
     }
     return err;

@@ -29,8 +29,7 @@ static const struct argp_option options[] = {
      "Trials at once, one core each (default: the cores that this process may use)", 0},
     {"key", OPTION_KEY, "FILE", 0,
      "This worker's key, as 'actsearch keygen' on the coordinator's host made it: encrypts the connection, "
-     "and "
-     "proves to both sides who is there",
+     "and proves to both sides who is there",
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Speak to a coordinator on another machine without encryption or keys: only where the whole network is "
@@ -44,15 +43,17 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const char documentation[] = "Trains the functions that the coordinator at ENDPOINT (tcp://HOST:PORT "
-                                    "or ipc://PATH) leases to it, each in a process of "
-                                    "its own, and reports how they did.\v"
-                                    "It runs until the experiment is done, and waits for a coordinator that "
-                                    "is away. SIGTERM or Ctrl-C: what it was training "
-                                    "is handed back for others, and it leaves.\n\n"
-                                    "Exit status: 0 when the experiment is done or after such a signal, 1 "
-                                    "when the coordinator refused it or it failed, 2 for a "
-                                    "wrong command line.";
+static const char documentation[] =
+    "Trains the functions that the coordinator at ENDPOINT (tcp://HOST:PORT "
+    "or ipc://PATH) leases to it, each in a process of "
+    "its own, and reports how they did.\v"
+    "It runs until the experiment is done, and waits for a coordinator that "
+    "is away. SIGTERM or Ctrl-C: what it was training "
+    "is saved here and handed back, and it leaves within seconds; the next worker on "
+    "this host goes on where it stopped.\n\n"
+    "Exit status: 0 when the experiment is done or after such a signal, 1 "
+    "when the coordinator refused it or it failed, 2 for a "
+    "wrong command line.";
 
 static int slots_of(const struct argp_state *state, const char *value)
 {

@@ -1,5 +1,6 @@
 #include "worker/slot.h"
 
+#include "worker/nn/checkpoint.h"
 #include "worker/trial.h"
 
 #include <assert.h>
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +29,23 @@ enum {
 
 /* ---- start ---- */
 
-/* The job as a file in memory: it can be read at once and whole, however small the pipes are. */
-static int job_file(const struct msg_lease *lease)
+/* What is of the right size goes in; what it is, the trainer will see. */
+static bool copy_checkpoint(int from, int to)
+{
+    struct stat file;
+    off_t at = 0;
+    if (fstat(from, &file) != 0 || file.st_size > CHECKPOINT_MAX_BYTES ||
+        lseek(to, TRIAL_CHECKPOINT_AT, SEEK_SET) < 0)
+        return false;
+    while (at < file.st_size)
+        if (sendfile(to, from, &at, (size_t)(file.st_size - at)) <= 0)
+            return false;
+    return true;
+}
+
+/* The job as a file in memory: it can be read at once and whole, however small the pipes are; and a trainer
+ * that may write to no file can leave its state there. Only the pages that are used take memory. */
+static int job_file(const struct msg_lease *lease, int checkpoint)
 {
     struct msg *msg = xcalloc(1, sizeof *msg);
     msg->type = MSG_LEASE;
@@ -36,8 +54,11 @@ static int job_file(const struct msg_lease *lease)
     pipe_put(msg, &bytes);
     free(msg);
     int fd = memfd_create("job", MFD_CLOEXEC);
-    if (fd >= 0 &&
-        (write(fd, bytes.data, bytes.size) != (ssize_t)bytes.size || lseek(fd, 0, SEEK_SET) != 0)) {
+    assert(bytes.size <= TRIAL_CHECKPOINT_AT);
+    if (fd >= 0 && (write(fd, bytes.data, bytes.size) != (ssize_t)bytes.size ||
+                    (checkpoint >= 0 && !copy_checkpoint(checkpoint, fd)) ||
+                    ftruncate(fd, (off_t)TRIAL_CHECKPOINT_AT + CHECKPOINT_MAX_BYTES) != 0 ||
+                    lseek(fd, 0, SEEK_SET) != 0)) {
         close(fd);
         fd = -1;
     }
@@ -62,11 +83,12 @@ static int spawn(const struct slot_setup *setup, int job, int out, int words, pi
     posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
 
     posix_spawnattr_t how;
-    sigset_t none, usual;
-    sigemptyset(&none);
+    sigset_t blocked, usual;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM); /* from its first moment: it looks for it when it has a state to save */
     sigfillset(&usual);
     posix_spawnattr_init(&how);
-    posix_spawnattr_setsigmask(&how, &none);
+    posix_spawnattr_setsigmask(&how, &blocked);
     posix_spawnattr_setsigdefault(&how, &usual);
     posix_spawnattr_setpgroup(&how, 0); /* Ctrl-C at the terminal is the daemon's business */
     posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
@@ -103,8 +125,8 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* No process, no descriptors, no memory. */
-static void slot_release(struct slot *slot)
+/* No process, no memory, no descriptors but `job`. */
+static void release_process(struct slot *slot)
 {
     slot->pid = 0;
     free(slot->outcome);
@@ -115,6 +137,20 @@ static void slot_release(struct slot *slot)
     close_fd(&slot->pidfd);
 }
 
+void slot_release(struct slot *slot)
+{
+    assert(slot->pid == 0);
+    if (slot->job > 0)
+        close(slot->job);
+    slot->job = 0;
+}
+
+void slot_halt(struct slot *slot)
+{
+    if (slot->pid > 0)
+        kill(slot->pid, SIGTERM);
+}
+
 void slot_stop(struct slot *slot)
 {
     if (slot->pid > 0)
@@ -123,19 +159,20 @@ void slot_stop(struct slot *slot)
 
 void slot_end(struct slot *slot)
 {
-    if (slot->pid == 0)
-        return;
-    slot_stop(slot);
-    while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    if (slot->pid != 0) {
+        slot_stop(slot);
+        while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        release_process(slot);
+    }
     slot_release(slot);
 }
 
 int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup,
-               const struct msg_lease *lease, int64_t now_ms, struct problem *problem)
+               const struct msg_lease *lease, int checkpoint, int64_t now_ms, struct problem *problem)
 {
-    assert(slot->pid == 0);
-    int out[2] = {-1, -1}, words[2] = {-1, -1}, job = job_file(lease);
+    slot_release(slot);
+    int out[2] = {-1, -1}, words[2] = {-1, -1}, job = job_file(lease, checkpoint);
     pid_t pid = 0;
     int failed =
         job < 0 || pipe2(out, O_CLOEXEC | O_NONBLOCK) != 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0
@@ -146,10 +183,10 @@ int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup
         fcntl(words[1], F_SETFL, 0);
         failed = spawn(setup, job, out[1], words[1], &pid);
     }
-    close_fd(&job);
     close_fd(&out[1]);
     close_fd(&words[1]);
     if (failed) {
+        close_fd(&job);
         close_fd(&out[0]);
         close_fd(&words[0]);
         return problem_set(problem, ERR_IO, "cannot start a trainer: %s", strerror(failed));
@@ -158,6 +195,7 @@ int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup
                           .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
                           .out = out[0],
                           .words = words[0],
+                          .job = job,
                           .attempt = lease->attempt,
                           .trial = lease->trial,
                           .started_ms = now_ms,
@@ -264,8 +302,7 @@ static bool read_words(struct slot *slot)
 
 /* ---- its end ---- */
 
-/* The last words as one line, "" where there were none. */
-static void put_words(const struct slot *slot, char *ret_text, size_t size)
+void slot_words(const struct slot *slot, char *ret_text, size_t size)
 {
     size_t end = slot->tail_size, at = 0;
     while (end > 0 && (slot->tail[end - 1] == '\n' || slot->tail[end - 1] == '\0'))
@@ -279,7 +316,7 @@ static void put_words(const struct slot *slot, char *ret_text, size_t size)
 static void describe_end(const struct slot *slot, int status, char *ret_text, size_t size)
 {
     char words[320];
-    put_words(slot, words, sizeof words);
+    slot_words(slot, words, sizeof words);
     const char *colon = words[0] ? ": " : "";
     if (WIFSIGNALED(status))
         snprintf(ret_text, size, "the trainer was ended by signal %d (%s) after step %" PRId64 "%s%s",
@@ -289,8 +326,22 @@ static void describe_end(const struct slot *slot, int status, char *ret_text, si
                  WEXITSTATUS(status), slot->step, colon, words);
 }
 
+size_t slot_saved(const struct slot *slot)
+{
+    uint8_t head[CHECKPOINT_HEAD_BYTES];
+    if (slot->job <= 0 || pread(slot->job, head, sizeof head, TRIAL_CHECKPOINT_AT) != (ssize_t)sizeof head)
+        return 0;
+    return checkpoint_size(head, sizeof head);
+}
+
 static void finish(struct slot *slot, int status, struct msg *ret_outcome)
 {
+    if (!slot->outcome && WIFEXITED(status) && WEXITSTATUS(status) == TRIAL_SAVED) {
+        release_process(slot);
+        *ret_outcome =
+            (struct msg){.type = MSG_RETURN, .return_ = {.attempt = slot->attempt, .trial = slot->trial}};
+        return;
+    }
     if (!slot->outcome) {
         char text[480];
         describe_end(slot, status, text, sizeof text);
@@ -301,6 +352,7 @@ static void finish(struct slot *slot, int status, struct msg *ret_outcome)
         slot->outcome->failure_.trial = slot->trial;
     }
     *ret_outcome = *slot->outcome;
+    release_process(slot);
     slot_release(slot);
 }
 

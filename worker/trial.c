@@ -2,12 +2,16 @@
 
 #include "common/text.h"
 #include "worker/confine.h"
+#include "worker/nn/checkpoint.h"
 #include "worker/nn/train.h"
 #include "worker/pipe.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,11 +30,19 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static bool asked_to_stop(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
+}
+
 /* The first step is told at once: it says that the trial runs. Where the daemon is gone the training ends. */
 static bool report(void *context, const struct train_progress *progress)
 {
     struct reporter *reporter = context;
     int64_t now = now_ms();
+    if (asked_to_stop())
+        return false;
     if (reporter->said_ms != 0 && now - reporter->said_ms < PROGRESS_MS)
         return true;
     reporter->said_ms = now;
@@ -62,8 +74,35 @@ static void put_result(const struct train_result *result, const struct data *dat
     }
 }
 
+/* Trains from `room`, where it holds a checkpoint that fits, and otherwise from the start. ERR_STOPPED where
+ * it was asked to stop; its state is in `room` then, if there is some that fits in there. */
+static int train_in(uint8_t *room, struct train_job *job, struct reporter *reporter,
+                    struct train_result *ret_result, struct problem *problem)
+{
+    struct buf saved = {0}, resume = {0};
+    if (room && (resume.size = checkpoint_size(room, CHECKPOINT_MAX_BYTES)) > 0) {
+        resume.data = room;
+        job->resume = &resume;
+    }
+    job->checkpoint = &saved;
+    int err = train_run(job, report, reporter, ret_result, problem);
+    if (err == ERR_CORRUPT) {
+        fprintf(stderr, "%s\n", problem->text);
+        job->resume = NULL;
+        err = train_run(job, report, reporter, ret_result, problem);
+    }
+    if (room && err == ERR_STOPPED) {
+        const size_t size = saved.size <= CHECKPOINT_MAX_BYTES ? saved.size : 0;
+        memset(room, 0, CHECKPOINT_HEAD_BYTES);
+        if (size > 0)
+            memcpy(room, saved.data, size);
+    }
+    buf_release(&saved);
+    return err;
+}
+
 /* Trains what the LEASE in *msg says; *msg is the RESULT then. */
-static int train(const char *cache_dir, struct msg *msg, struct problem *problem)
+static int train(const char *cache_dir, uint8_t *room, struct msg *msg, struct problem *problem)
 {
     const struct msg_lease *lease = &msg->lease_;
     const int64_t attempt = lease->attempt, trial = lease->trial;
@@ -81,7 +120,7 @@ static int train(const char *cache_dir, struct msg *msg, struct problem *problem
             .activation = activation, .child = &child, .seed = (uint64_t)lease->seed, .data = data};
         *msg = (struct msg){.type = MSG_PROGRESS, .progress_ = {.attempt = attempt}};
         struct reporter reporter = {.msg = msg, .problem = problem};
-        err = train_run(&job, report, &reporter, &result, problem);
+        err = train_in(room, &job, &reporter, &result, problem);
     }
     if (!err) {
         msg->type = MSG_RESULT;
@@ -92,6 +131,17 @@ static int train(const char *cache_dir, struct msg *msg, struct problem *problem
     data_close(&data);
     expr_destroy(&activation);
     return err;
+}
+
+/* The part of standard input that is for checkpoints; NULL where it is no file with such a part. */
+static uint8_t *checkpoint_room(void)
+{
+    const size_t size = (size_t)TRIAL_CHECKPOINT_AT + CHECKPOINT_MAX_BYTES;
+    struct stat stat;
+    if (fstat(STDIN_FILENO, &stat) != 0 || (uint64_t)stat.st_size < size)
+        return NULL;
+    uint8_t *file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, STDIN_FILENO, 0);
+    return file == MAP_FAILED ? NULL : file + TRIAL_CHECKPOINT_AT;
 }
 
 static int broken(const struct problem *problem)
@@ -121,7 +171,11 @@ int trial_main(int argc, char **argv)
         return broken(&problem);
     }
     const int64_t attempt = msg->lease_.attempt, trial = msg->lease_.trial;
-    err = train(argv[4], msg, &problem);
+    err = train(argv[4], checkpoint_room(), msg, &problem);
+    if (err == ERR_STOPPED && asked_to_stop()) {
+        free(msg);
+        return TRIAL_SAVED;
+    }
     if (err) {
         msg->type = MSG_FAILURE;
         msg->failure_ = (struct msg_failure){.attempt = attempt, .trial = trial};

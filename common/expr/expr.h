@@ -38,7 +38,6 @@ int expr_parse(const char *text, struct expr **ret_expr, struct problem *problem
  * malloc'd. */
 char *expr_problem_text(const char *text, const struct problem *problem);
 
-struct expr *expr_copy(const struct expr *expr);
 void expr_destroy(struct expr **expr);
 
 /* The expression as text, fewest parentheses, numbers in the shortest form that reads back exactly. malloc'd.

@@ -155,14 +155,6 @@ struct expr *builder_finish(struct builder *builder, int root, const struct expr
     return expr;
 }
 
-struct expr *expr_copy(const struct expr *expr)
-{
-    size_t size = sizeof *expr + (size_t)expr->count * sizeof *expr->nodes;
-    struct expr *copy = xcalloc(1, size);
-    memcpy(copy, expr, size);
-    return copy;
-}
-
 void expr_destroy(struct expr **expr)
 {
     free(*expr);

@@ -43,7 +43,7 @@ static double once(const struct slot_setup *setup, const struct msg_lease *lease
     struct slot slot = {0};
     struct problem problem = {0};
     const double start = now_ms();
-    if (slot_start(&slot, 0, setup, lease, (int64_t)start, &problem) != 0) {
+    if (slot_start(&slot, 0, setup, lease, -1, (int64_t)start, &problem) != 0) {
         fprintf(stderr, "%s\n", problem.text);
         return -1;
     }

@@ -107,6 +107,9 @@ golden latex_of_a_fraction 'x/(1+abs(x))' '\frac{x}{1 + \left|x\right|}' \
     '\frac{1}{1 + \left|x\right|} - \frac{\frac{x}{1 + \left|x\right|}}{1 + \left|x\right|} \, \operatorname{sign}\left(x\right)'
 golden latex_of_powers '(x^2)^3-2*-x^2+1e-6' '\left(x^{2}\right)^{3} - 2 \, \left(-x^{2}\right) + 10^{-6}' \
     '3 \, \left(x^{2}\right)^{2} \cdot 2 \, x - 2 \, \left(-2 \, x\right)'
+golden latex_of_minus_signs 'x+(-x+1)-(-x)/(2-x)+(-x+3)/x*0' \
+    'x + \left(-x + 1\right) + \frac{x}{2 - x} + \frac{-x + 3}{x} \cdot 0' \
+    '0 - \left(-\frac{1}{2 - x} + \frac{\left(-\frac{x}{2 - x}\right)}{2 - x}\right) + 0 \, \left(-\frac{1}{x} - \frac{\frac{-x + 3}{x}}{x}\right)'
 golden latex_of_a_function_squared 'atan(x)^2-x' '\arctan\left(x\right)^{2} - x' \
     '2 \, \arctan\left(x\right) \, \frac{1}{1 + x^{2}} - 1'
 

@@ -6,11 +6,12 @@ BUILD=$(cd "$ROOT" && cd "${BUILD:-build/release}" && pwd)
 PATH=$BUILD:$PATH
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/actsearch-test-XXXXXX")
 cd "$WORK"
-started=()
+started=() spaces=()
 finish() {
-    local pid
+    local pid space
     for pid in "${started[@]}"; do kill -KILL "$pid" 2>/dev/null; done
     wait 2>/dev/null
+    for space in "${spaces[@]}"; do ip netns del "$space" 2>/dev/null; done # the cables go with them
     cd / && rm -rf "$WORK"
 }
 trap finish EXIT
@@ -40,6 +41,33 @@ await() {
     done
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# ended PID: its exit status, once it has ended; it is not among the started any more, since its id may be another's from now on.
+ended() {
+    local pid kept=() status
+    wait "$1" 2>/dev/null; status=$?
+    for pid in "${started[@]}"; do [ "$pid" = "$1" ] || kept+=("$pid"); done
+    started=("${kept[@]}")
+    return $status
+}
+
+# machines HEAD SPACE…: network namespaces, each joined with HEAD by a cable of its own, `uplink` at its end: in the n-th, 10.213.n.1
+# is HEAD and 10.213.n.2 itself. Removed at the end. Fails with the reason in netns.err where that is not to be had.
+machines() {
+    local head=$1 space number=0; shift
+    if [ "$(id -u)" != 0 ]; then echo 'needs root, for ip netns' >netns.err; return 1; fi
+    if ! command -v ip >/dev/null; then echo 'needs ip (package iproute2)' >netns.err; return 1; fi
+    ip netns add "$head" 2>netns.err || return 1
+    spaces+=("$head")
+    for space in "$@"; do
+        number=$((number + 1))
+        { ip netns add "$space" && spaces+=("$space") &&
+            ip -n "$head" link add "to$number" type veth peer name uplink netns "$space" &&
+            ip -n "$head" address add "10.213.$number.1/24" dev "to$number" && ip -n "$head" link set "to$number" up &&
+            ip -n "$space" address add "10.213.$number.2/24" dev uplink && ip -n "$space" link set uplink up &&
+            ip -n "$space" link set lo up; } 2>netns.err || return 1
+    done
+}
 
 # scalar DB SQL: one value; fails where there is none. at_least DB SQL N: that value is N or more.
 scalar() { sqlite3 -readonly "$1" "$2" 2>/dev/null | grep .; }

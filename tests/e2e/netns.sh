@@ -3,26 +3,9 @@
 # pulled on the way. The list is that of a run on one machine. Needs root (ip netns).
 . "$(dirname "$0")/lib.sh"
 name=three_machines_give_the_list_of_one
-if [ "$(id -u)" != 0 ]; then skipped $name 'needs root, for ip netns'; exit 0; fi
-if ! command -v ip >/dev/null; then skipped $name 'needs ip (package iproute2)'; exit 0; fi
 require_data fashion-mnist
-
 head=actsearch-$$-head one=actsearch-$$-one two=actsearch-$$-two
-take_down() {
-    finish
-    local space
-    for space in $head $one $two; do ip netns del "$space" 2>/dev/null; done # the cables go with them
-}
-trap take_down EXIT
-if ! ip netns add $head 2>netns.err; then skipped $name "ip netns: $(head -n 1 netns.err)"; exit 0; fi
-
-# cable SPACE NUMBER: joins it with the head: 10.213.NUMBER.1 is the head there, .2 the other end
-cable() {
-    ip -n $head link add "to$2" type veth peer name uplink netns "$1" &&
-        ip -n $head address add "10.213.$2.1/24" dev "to$2" && ip -n $head link set "to$2" up &&
-        ip -n "$1" address add "10.213.$2.2/24" dev uplink && ip -n "$1" link set uplink up && ip -n "$1" link set lo up
-}
-{ ip netns add $one && ip netns add $two && cable $one 1 && cable $two 2; } 2>netns.err || { skipped $name "$(head -n 1 netns.err)"; exit 0; }
+machines $head $one $two || { skipped $name "$(head -n 1 netns.err)"; exit 0; }
 
 small_experiment small.ini '[queue]' 'lease = 3s' 'heartbeat = 500ms'
 sed -i 's/^steps = .*/steps = 60/; s/^candidates = .*/candidates = 40/' small.ini

@@ -1,13 +1,23 @@
-/* peer: the other side of a conversation, for bad_input.sh and keys.sh.
+/* peer: the other side of a conversation, for bad_input.sh, keys.sh and preempt.sh.
  *
- *     peer worker ENDPOINT VERSION [KEY]   says HELLO with that protocol version and prints what is answered
- *     peer coordinator ENDPOINT REASON     binds, answers the first HELLO with BYE (not finished) for that
- * reason peer thief ENDPOINT KEY OTHER        the worker of KEY gets a lease; OTHER's says that it is that
- * worker, and reports for it; prints what each is answered
+ * peer worker ENDPOINT VERSION [KEY]
+ *     says HELLO with that protocol version and prints what is answered
  *
- * Exit status 0 when the conversation took place, 1 otherwise (nobody answered in time, or the other end hung
- * up).
+ * peer coordinator ENDPOINT REASON
+ *     binds, answers the first HELLO with BYE (not finished) for that reason
+ *
+ * peer trial ENDPOINT ACTIVATION STEPS
+ *     binds, has one trial trained on Fashion-MNIST, leases it again when it is handed back, and prints a
+ *     line for all that it hears of it
+ *
+ * peer thief ENDPOINT KEY OTHER
+ *     the worker of KEY gets a lease; OTHER's says that it is that worker, and reports for it; prints what
+ *     each is answered
+ *
+ * Exit status 0 when the conversation took place, 1 otherwise (nobody answered in time, or the other end
+ * hung up).
  */
+#include "common/child.h"
 #include "common/err.h"
 #include "common/numerics.h"
 #include "proto/link.h"
@@ -126,6 +136,93 @@ static int speak_as_coordinator(const char *endpoint, const char *reason)
     return asked ? 0 : 1;
 }
 
+/* What is answered to one message about the trial. True where that was the RESULT. */
+static bool answer_about_trial(struct link *link, uint64_t peer, const struct msg *msg,
+                               const struct msg_lease *trial, int64_t *attempt, bool *out)
+{
+    struct msg reply = {.type = MSG_ACK};
+    bool ended = false;
+    switch (msg->type) {
+    case MSG_HELLO:
+        reply = (struct msg){.type = MSG_WELCOME,
+                             .welcome_ = {.version = PROTO_VERSION,
+                                          .experiment = "one",
+                                          .data = "fashion-mnist",
+                                          .heartbeat_ms = 100,
+                                          .lease_ms = 10000}};
+        break;
+    case MSG_REQUEST:
+        if (msg->request_.free == 0 || *out)
+            return false;
+        *out = true;
+        reply.type = MSG_LEASE;
+        reply.lease_ = *trial;
+        reply.lease_.attempt = ++*attempt;
+        printf("leased\n");
+        break;
+    case MSG_PROGRESS:
+        printf("progress %lld\n", (long long)msg->progress_.step);
+        return false;
+    case MSG_RETURN:
+        printf("returned\n");
+        *out = false;
+        reply.ack_.attempt = msg->return_.attempt;
+        break;
+    case MSG_RESULT:
+        printf("result %lld steps, %lld correct, loss %a %a\n", (long long)msg->result_.step,
+               (long long)msg->result_.correct, msg->result_.validation_loss, msg->result_.train_loss);
+        reply.ack_.attempt = msg->result_.attempt;
+        ended = true;
+        break;
+    case MSG_FAILURE:
+        printf("failure %s\n", msg->failure_.reason);
+        *out = false;
+        reply.ack_.attempt = msg->failure_.attempt;
+        break;
+    default:
+        return false;
+    }
+    say(link, peer, &reply);
+    return ended;
+}
+
+static struct msg_lease trial_of(const char *activation, const char *steps)
+{
+    struct child child = child_defaults();
+    struct buf text = {0};
+    struct msg_lease trial = {.trial = 1, .seed = 1};
+    snprintf(child.data, sizeof child.data, "fashion-mnist");
+    snprintf(child.model, sizeof child.model, "mlp");
+    child.steps = atoll(steps);
+    child_print(&child, &text);
+    snprintf(trial.child, sizeof trial.child, "%s", buf_text(&text));
+    snprintf(trial.activation, sizeof trial.activation, "%s", activation);
+    buf_release(&text);
+    return trial;
+}
+
+static int have_trained(const char *endpoint, const char *activation, const char *steps)
+{
+    static struct msg msg;
+    struct problem problem = {0};
+    struct link *link = NULL;
+    struct link_settings settings = {.endpoint = endpoint, .queued = 100, .linger_ms = PATIENCE_MS};
+    const struct msg_lease trial = trial_of(activation, steps);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    bool out = false, ended = false, heard = link_bind(&settings, &link, &problem) == 0;
+    for (int64_t attempt = 0; heard && !ended;) {
+        uint64_t peer;
+        heard = receive(link, false, &peer, &msg);
+        ended = heard && answer_about_trial(link, peer, &msg, &trial, &attempt, &out);
+        if (ended) {
+            msg = (struct msg){.type = MSG_BYE, .bye_ = {.finished = true}};
+            say(link, peer, &msg);
+        }
+    }
+    link_destroy(&link);
+    return ended ? 0 : 1;
+}
+
 /* Says it, and waits for a message of that type; what else comes before is passed over. */
 static bool ask(struct link *link, struct msg *msg, enum msg_type type)
 {
@@ -202,10 +299,12 @@ int main(int argc, char **argv)
         return speak_as_worker(argv[2], argv[3], argc == 5 ? argv[4] : "");
     if (argc == 4 && strcmp(argv[1], "coordinator") == 0)
         return speak_as_coordinator(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "trial") == 0)
+        return have_trained(argv[2], argv[3], argv[4]);
     if (argc == 5 && strcmp(argv[1], "thief") == 0)
         return steal(argv[2], argv[3], argv[4]);
-    fputs("usage: peer worker ENDPOINT VERSION [KEY] | coordinator ENDPOINT REASON | thief ENDPOINT KEY "
-          "OTHER\n",
+    fputs("usage: peer worker ENDPOINT VERSION [KEY] | coordinator ENDPOINT REASON |\n"
+          "       peer trial ENDPOINT ACTIVATION STEPS | thief ENDPOINT KEY OTHER\n",
           stderr);
     return 2;
 }

@@ -32,6 +32,13 @@ name=n_functions_are_drawn_and_the_references
 actsearch plot curves small.db -n 3 -o three.svg >/dev/null && [ "$(grep -c '(#' three.svg)" = 3 ] && [ "$(grep -c '(reference' three.svg)" = 2 ] &&
     pass $name || fail $name "$(grep -c '(#' three.svg) functions"
 
+# Some of what a picture has room for is not there; gnuplot warns of it, and that must not get into the picture.
+name=a_picture_has_no_warnings_in_it
+cp small.db few.db
+sqlite3 few.db 'UPDATE candidate SET steps = 5 WHERE NOT reference'
+actsearch plot progress few.db -o few.svg >few.out 2>&1 && [ "$(head -c 5 few.svg)" = '<?xml' ] && ! grep -qi warning few.svg few.out && pass $name ||
+    fail $name 'it has' few.out
+
 name=nothing_is_left_where_a_picture_cannot_be_written
 mkdir -p full.svg
 actsearch plot functions small.db -o full.svg >full.out 2>&1

@@ -1,5 +1,6 @@
 /* expr_fuzz: activation strings. Each is refused with a column, or printed so that it reads back as the same
  * expression, with a canonical form that is its own, in bounded time. */
+#include "common/expr/export.h"
 #include "common/expr/expr.h"
 #include "common/expr/fingerprint.h"
 
@@ -54,6 +55,20 @@ static void check_derivatives(const struct expr *expr)
     }
 }
 
+/* The code of a function is there, whatever the function. LaTeX has its derivative as text, which grows with the
+ * square of the function's. */
+static void check_exports(const struct expr *expr, size_t size)
+{
+    enum { SHORT = 300 };
+    for (int target = 0; target < EXPORT_TARGETS; target++) {
+        if (target == EXPORT_LATEX && size > SHORT)
+            continue;
+        char *code = expr_export(expr, (enum export_target)target, "f");
+        assert(code && code[0]);
+        free(code);
+    }
+}
+
 static void check_refusal(const char *text, const struct problem *problem)
 {
     char *shown = expr_problem_text(text, problem);
@@ -72,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_reads_back(expr);
         check_canonical(expr);
         check_derivatives(expr);
+        check_exports(expr, size);
     } else {
         assert(!expr);
         check_refusal(text, &problem);

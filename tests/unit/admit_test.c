@@ -107,6 +107,7 @@ static void a_restored_admit_answers_the_same(void **state)
     struct space *space = small_space();
     struct admit first, restored;
     struct problem problem = {0};
+    struct candidate_row row = {0};
     admit_start(&first, space);
     admit_start(&restored, space);
     int64_t count = 0;
@@ -120,13 +121,19 @@ static void a_restored_admit_answers_the_same(void **state)
                 assert_int_equal(a.candidate, b.candidate);
                 assert_string_equal(a.activation, b.activation);
             } else if (a.outcome == PROPOSAL_NEW) {
-                assert_int_equal(admit_restore(&restored, a.activation, count + 1, &problem), 0);
+                row = (struct candidate_row){
+                    .id = count + 1, .activation = a.activation, .fingerprint = a.fingerprint};
+                assert_int_equal(admit_restore(&restored, &row, &problem), 0);
             }
             count += a.outcome == PROPOSAL_NEW;
         }
     }
-    assert_int_equal(admit_restore(&restored, "x + tanh(x)", count + 1, &problem), ERR_CORRUPT);
-    assert_int_equal(admit_restore(&restored, "tanh(", count + 1, &problem), ERR_CORRUPT);
+    row.id = count + 1; /* the fingerprint of another one, and not the same text */
+    assert_int_equal(admit_restore(&restored, &row, &problem), ERR_CORRUPT);
+    row = (struct candidate_row){.id = count + 1, .activation = "x + tanh(x)", .reference = true};
+    assert_int_equal(admit_restore(&restored, &row, &problem), ERR_CORRUPT);
+    row = (struct candidate_row){.id = count + 1, .activation = "tanh("};
+    assert_int_equal(admit_restore(&restored, &row, &problem), ERR_CORRUPT);
     admit_release(&first);
     admit_release(&restored);
     space_destroy(&space);

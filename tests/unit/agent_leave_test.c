@@ -131,11 +131,11 @@ static void stop_hands_back_what_runs_and_says_bye_once_that_is_known(void **sta
     trainer_ends(script, 0, MSG_RESULT);
     agent_stop(script->agent, script->now_ms);
     act(script);
-    assert_int_equal(count_actions(script, AGENT_STOP), 1);
+    assert_int_equal(count_actions(script, AGENT_HALT), 1);
     assert_int_equal(said(script, MSG_RESULT)->attempt, 7); /* an outcome is not thrown away */
     assert_int_equal(said(script, MSG_RETURN)->attempt, 8);
     assert_int_equal(said(script, MSG_REQUEST)->free, 0);
-    trainer_ends(script, 1, MSG_FAILURE);
+    trainer_ends(script, 1, MSG_RETURN);
     hear_about(script, MSG_ACK, 7);
     act(script);
     assert_int_equal(agent_left(script->agent), AGENT_STAYS);
@@ -143,6 +143,44 @@ static void stop_hands_back_what_runs_and_says_bye_once_that_is_known(void **sta
     act(script);
     said(script, MSG_BYE);
     assert_int_equal(agent_left(script->agent), AGENT_STOPPED);
+}
+
+static void stop_lets_trainers_save_but_not_for_ever(void **state)
+{
+    struct script *script = *state;
+    start_work(script);
+    hear_lease(script, 7);
+    hear_lease(script, 8);
+    act(script);
+    agent_stop(script->agent, script->now_ms);
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 2);
+    hear_about(script, MSG_ACK, 7); /* all is handed back: only the saving is waited for */
+    hear_about(script, MSG_ACK, 8);
+    act(script);
+    trainer_ends(script, 0, MSG_RETURN);
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_STOP), 0);
+    assert_int_equal(agent_left(script->agent), AGENT_STAYS);
+    pass(script, AGENT_LEAVE_MS - 1, MSG_RETURN);
+    assert_int_equal(agent_left(script->agent), AGENT_STAYS);
+    script->now_ms = agent_next_ms(script->agent);
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_STOP), 1);
+    assert_int_equal(script->noted[0].slot, 1);
+    assert_int_equal(agent_left(script->agent), AGENT_STOPPED);
+}
+
+static void a_trainer_that_saved_and_left_by_itself_is_returned(void **state)
+{
+    struct script *script = *state; /* whoever stops the machine tells each process */
+    start_work(script);
+    hear_lease(script, 7);
+    act(script);
+    trainer_ends(script, 0, MSG_RETURN);
+    act(script);
+    assert_int_equal(said(script, MSG_RETURN)->attempt, 7);
+    assert_int_equal(agent_left(script->agent), AGENT_STAYS);
 }
 
 static void stop_waits_for_an_absent_coordinator_only_a_short_time(void **state)
@@ -231,6 +269,8 @@ int main(void)
         PROMISE(an_ack_for_what_still_runs_stops_it),
         PROMISE(bye_when_the_experiment_is_done_stops_all_and_leaves),
         PROMISE(stop_hands_back_what_runs_and_says_bye_once_that_is_known),
+        PROMISE(stop_lets_trainers_save_but_not_for_ever),
+        PROMISE(a_trainer_that_saved_and_left_by_itself_is_returned),
         PROMISE(stop_waits_for_an_absent_coordinator_only_a_short_time),
         PROMISE(a_second_stop_waits_for_nothing),
         PROMISE(one_that_was_never_greeted_stops_without_a_word),

@@ -27,7 +27,7 @@ struct noted {
     char hash[65];      /* REQUEST */
     int64_t holding[16];
     int holding_count;
-    int slot;       /* AGENT_START, AGENT_STOP */
+    int slot;       /* AGENT_START, AGENT_HALT, AGENT_STOP */
     char text[481]; /* AGENT_DATA: the name; BYE, FAILURE: the reason */
 };
 
@@ -185,7 +185,7 @@ static void trainer_ends(struct script *script, int slot, enum msg_type type)
     struct msg msg = {.type = type};
     if (type == MSG_RESULT)
         msg.result_ = (struct msg_result){.validation_count = 10, .correct = 5};
-    else
+    else if (type == MSG_FAILURE)
         snprintf(msg.failure_.reason, sizeof msg.failure_.reason, "it crashed");
     agent_ended(script->agent, slot, &msg, script->now_ms);
 }

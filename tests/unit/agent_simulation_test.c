@@ -1,235 +1,51 @@
-/* The real core and real agents in one made-up world: a network that drops, doubles, delays and reorders;
- * daemons that are killed, stopped, paused and asked to leave; trainers that crash; a coordinator that is
- * killed at any point. The list must be that of the undisturbed run, bit for bit, and each trial accounted
- * for. */
-#include "tests/unit/core_world.h"
+/* The simulator: the real core and real agents in one made-up world (party.h), from one seed. The list must
+ * be that of the undisturbed run, bit for bit, and each trial accounted for.
+ *
+ *     agent_simulation_test               the promises below, and the first thousand worlds
+ *     agent_simulation_test COUNT FIRST   so many worlds from that seed on     make simulate SEEDS=COUNT
+ * FIRST=FIRST agent_simulation_test seed SEED     that one, each message told          make simulate
+ * SEED=SEED
+ */
+#include "tests/unit/party.h"
 
-#include "worker/agent.h"
+#include "common/text.h"
 
-enum { SLOTS_MAX = 4 };
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-/* What happens to daemons besides the weather of core_world.h, in a thousand. */
-struct fate {
-    struct weather weather;
-    int trainer_crash, sigterm;
+/* ---- searches, and their lists when nothing happens ---- */
+
+enum { SEARCHES = 4 };
+
+static const char *const searches[SEARCHES][12] = {
+    {"search.algorithm=random", "search.candidates=25", "search.batch=8", "child.seeds=2",
+     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", NULL},
+    {"search.algorithm=random", "search.candidates=6", "search.batch=3", "child.seeds=3",
+     "queue.attempts=1000", "queue.lease=3s", "queue.heartbeat=500ms", "queue.audit=0.5", NULL},
+    {"search.algorithm=random", "search.candidates=12", "search.batch=12", "child.seeds=1",
+     "queue.attempts=1000", "queue.lease=10s", "queue.heartbeat=2s",
+     "search.references=relu(x), x*sigmoid(b*x)", NULL},
+    {"search.algorithm=random", "search.candidates=8", "search.batch=1", "child.seeds=1",
+     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", "queue.audit=1", NULL},
 };
 
-struct trainer {
-    bool runs;
-    struct msg_lease lease;
-    int64_t ends_ms;
-    bool stopped, crashes;
-};
-
-struct daemon {
-    struct agent *agent;
-    int slots;
-    struct trainer trainers[SLOTS_MAX];
-};
-
-struct party {
-    struct world *world;
-    struct daemon daemons[MAX_WORKERS];
-    struct fate fate;
-    int starts, stops, trainer_crashes, left, trainings;
-};
-
-static void start_daemon(struct party *party, int index)
+static struct rows undisturbed(const char *const *settings)
 {
-    struct world *world = party->world;
-    struct daemon *daemon = &party->daemons[index];
-    agent_destroy(&daemon->agent);
-    char name[40];
-    snprintf(name, sizeof name, "d%llu", (unsigned long long)world->next_name++);
-    *daemon = (struct daemon){.slots = 1 + (int)rng_below(&world->rng, SLOTS_MAX)};
-    struct msg hello = hello_of(name, daemon->slots);
-    daemon->agent = agent_new(&hello.hello_, rng_seed(world->next_name, "agent", 0), world->now_ms);
-    world->workers[index].peer = world->next_peer++;
-    party->starts++;
+    int ignored = 0;
+    return run_world(settings, 0, calm, 1, &ignored, &ignored);
 }
-
-static void start_trainer(struct party *party, struct daemon *daemon, const struct agent_action *action)
-{
-    struct world *world = party->world;
-    assert_in_range(action->slot, 0, daemon->slots - 1);
-    struct trainer *trainer = &daemon->trainers[action->slot];
-    party->trainings++;
-    assert_false(trainer->runs); /* a slot runs one trial at a time */
-    *trainer = (struct trainer){.runs = true,
-                                .lease = *action->lease,
-                                .ends_ms = world->now_ms + 50 + (int64_t)rng_below(&world->rng, 3000),
-                                .crashes = happens(world, party->fate.trainer_crash)};
-}
-
-static void trainers_act(struct party *party, struct daemon *daemon)
-{
-    static struct msg outcome;
-    for (int slot = 0; slot < daemon->slots; slot++) {
-        struct trainer *trainer = &daemon->trainers[slot];
-        if (!trainer->runs)
-            continue;
-        agent_progress(daemon->agent, slot, 1 + (int64_t)rng_below(&party->world->rng, 100), 2.5);
-        if (party->world->now_ms < trainer->ends_ms)
-            continue;
-        trainer->runs = false;
-        if (trainer->stopped || trainer->crashes) {
-            outcome = (struct msg){.type = MSG_FAILURE};
-            snprintf(outcome.failure_.reason, sizeof outcome.failure_.reason, "it crashed");
-            party->trainer_crashes += !trainer->stopped;
-        } else {
-            outcome.type = MSG_RESULT;
-            outcome.result_ = result_of(&trainer->lease);
-        }
-        agent_ended(daemon->agent, slot, &outcome, party->world->now_ms);
-    }
-}
-
-static void obey(struct party *party, int index)
-{
-    struct world *world = party->world;
-    struct daemon *daemon = &party->daemons[index];
-    static struct msg message;
-    struct agent_action action;
-    for (int count = 0; agent_next(daemon->agent, world->now_ms, &action, &message); count++) {
-        assert_true(count < 100); /* no endless talk */
-        struct trainer *trainer = &daemon->trainers[action.slot];
-        switch (action.type) {
-        case AGENT_SEND:
-            fly(world, -1, world->workers[index].peer, &message);
-            break;
-        case AGENT_START:
-            start_trainer(party, daemon, &action);
-            break;
-        case AGENT_STOP:
-            assert_true(trainer->runs && !trainer->stopped);
-            trainer->stopped = true;
-            trainer->ends_ms = world->now_ms + (int64_t)rng_below(&world->rng, 200);
-            break;
-        case AGENT_DATA: {
-            char name[65];
-            snprintf(name, sizeof name, "%s", action.data);
-            agent_data(daemon->agent, name, DATA_HASH, NULL, world->now_ms);
-            break;
-        }
-        case AGENT_RECONNECT:
-            world->workers[index].peer = world->next_peer++;
-            break;
-        }
-    }
-    assert_true(agent_next_ms(daemon->agent) > world->now_ms); /* what is due was done: the shell may sleep */
-}
-
-static void deliver(struct party *party, int index)
-{
-    struct world *world = party->world;
-    for (int i = 0; i < world->flying_count;) {
-        struct flying flying = world->flying[i];
-        if (flying.worker != index || flying.at_ms > world->now_ms) {
-            i++;
-            continue;
-        }
-        world->flying[i] = world->flying[--world->flying_count];
-        if (flying.peer == world->workers[index].peer) /* else its connection is gone */
-            agent_receive(party->daemons[index].agent, flying.msg, world->now_ms);
-        free(flying.msg);
-    }
-}
-
-static void daemon_acts(struct party *party, int index)
-{
-    struct world *world = party->world;
-    struct worker_model *place = &world->workers[index];
-    struct daemon *daemon = &party->daemons[index];
-    if (happens(world, party->fate.weather.worker_crash)) {
-        start_daemon(party, index);
-        world->crashes++;
-    }
-    if (happens(world, party->fate.weather.silence))
-        place->silent_until_ms = world->now_ms + (int64_t)rng_below(&world->rng, 30000);
-    if (world->now_ms < place->silent_until_ms)
-        return;
-    if (happens(world, party->fate.weather.reconnect))
-        place->peer = world->next_peer++;
-    if (happens(world, party->fate.sigterm)) {
-        agent_stop(daemon->agent, world->now_ms);
-        party->stops++;
-    }
-    trainers_act(party, daemon);
-    deliver(party, index);
-    obey(party, index);
-    bool finished = world->disk.experiment.finished_because[0] != '\0';
-    enum agent_end end = agent_left(daemon->agent);
-    assert_int_not_equal(end, AGENT_REFUSED);
-    assert_true(end != AGENT_FINISHED || finished);
-    if (end == AGENT_STOPPED && agent_busy(daemon->agent) == 0) {
-        party->left++;
-        start_daemon(party, index);
-    }
-}
-
-static bool all_have_left(const struct party *party)
-{
-    for (int i = 0; i < party->world->worker_count; i++)
-        if (agent_left(party->daemons[i].agent) != AGENT_FINISHED || agent_busy(party->daemons[i].agent) > 0)
-            return false;
-    return true;
-}
-
-static struct rows run_party(const char *const *settings, uint64_t seed, struct fate fate, int daemon_count,
-                             struct party *ret_counts)
-{
-    struct world *world = xcalloc(1, sizeof *world);
-    struct party *party = xcalloc(1, sizeof *party);
-    party->world = world;
-    party->fate = fate;
-    world->experiment = experiment_with(settings);
-    world->space = space_with(world->experiment);
-    world->rng = rng_seed(seed, "party", 0);
-    world->weather = fate.weather;
-    world->worker_count = daemon_count;
-    world->next_peer = 1;
-    world->now_ms = 1000000;
-    world->disk = disk_new(world->experiment);
-    world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
-    for (int i = 0; i < daemon_count; i++)
-        start_daemon(party, i);
-    for (int steps = 0; world->disk.experiment.finished_because[0] == '\0' || !all_have_left(party);
-         steps++) {
-        assert_true(steps < 100000); /* it does end, and everyone hears of it */
-        world->now_ms += 1 + (int64_t)rng_below(&world->rng, 100);
-        for (int i = 0; i < daemon_count; i++)
-            daemon_acts(party, i);
-        coordinator_acts(world);
-    }
-    for (int i = 0; i < daemon_count; i++)
-        agent_destroy(&party->daemons[i].agent);
-    for (int i = 0; i < world->flying_count; i++)
-        free(world->flying[i].msg);
-    core_destroy(&world->core);
-    space_destroy(&world->space);
-    experiment_destroy(&world->experiment);
-    ret_counts->starts += world->restarts; /* of the coordinator */
-    ret_counts->stops += party->stops;
-    ret_counts->left += party->left;
-    ret_counts->trainings += party->trainings;
-    ret_counts->trainer_crashes += party->trainer_crashes;
-    struct rows disk = world->disk;
-    free(party);
-    free(world);
-    return disk;
-}
-
-static const char *const settings[] = {
-    "search.algorithm=random", "search.candidates=25", "search.batch=8",     "child.seeds=2",
-    "queue.attempts=1000",     "queue.lease=5s",       "queue.heartbeat=1s", NULL};
 
 static void check_fate(const char *name, struct fate fate, int seeds)
 {
-    int ignored = 0, trials = 0;
+    int trials = 0;
     struct party counts = {0};
-    struct rows expected = run_world(settings, 0, calm, 1, &ignored, &ignored);
+    struct rows expected = undisturbed(searches[0]);
     for (int seed = 1; seed <= seeds; seed++) {
-        struct rows disk = run_party(settings, (uint64_t)seed, fate, 1 + seed % MAX_WORKERS, &counts);
+        fate.daemons = 1 + seed % MAX_WORKERS;
+        struct rows disk = run_party(searches[0], (uint64_t)seed, fate, NULL, &counts);
         check_accounts(&disk);
         check_same_list(&disk, &expected);
         trials += (int)disk.trials.count;
@@ -242,18 +58,19 @@ static void check_fate(const char *name, struct fate fate, int seeds)
                   counts.trainings);
     const struct weather *weather = &fate.weather;
     if (weather->drop + weather->twice + weather->worker_crash + weather->silence + weather->reconnect +
-            fate.sigterm ==
+            weather->parting + weather->late + weather->clock + fate.sigterm + fate.liars ==
         0)
         assert_int_equal(counts.trainings, trials + counts.trainer_crashes); /* nothing is trained twice */
     assert_true(fate.weather.coordinator_crash == 0 || counts.starts > seeds);
     assert_true(fate.sigterm == 0 || counts.left > seeds);
+    assert_true(fate.liars == 0 || counts.lies > 10 * seeds);
     assert_true(fate.trainer_crash == 0 || counts.trainer_crashes > seeds);
 }
 
 static void any_number_of_daemons_gives_the_same_list(void **state)
 {
     (void)state;
-    check_fate("calm", (struct fate){.weather = calm}, 24);
+    check_fate("calm", (struct fate){.weather = calm}, 12);
 }
 
 static void a_rough_network_changes_nothing(void **state)
@@ -262,7 +79,7 @@ static void a_rough_network_changes_nothing(void **state)
     check_fate(
         "network",
         (struct fate){.weather = {.drop = 100, .twice = 100, .delay_ms = 2000, .reconnect = 5, .unsent = 20}},
-        30);
+        10);
 }
 
 static void daemons_that_are_killed_paused_and_told_to_leave_change_nothing(void **state)
@@ -271,19 +88,19 @@ static void daemons_that_are_killed_paused_and_told_to_leave_change_nothing(void
     check_fate("daemons",
                (struct fate){.weather = {.worker_crash = 5, .silence = 5, .reconnect = 10, .delay_ms = 100},
                              .sigterm = 5},
-               30);
+               10);
 }
 
 static void trainers_that_crash_change_nothing(void **state)
 {
     (void)state;
-    check_fate("trainers", (struct fate){.weather = {.delay_ms = 50}, .trainer_crash = 100}, 20);
+    check_fate("trainers", (struct fate){.weather = {.delay_ms = 50}, .trainer_crash = 100}, 10);
 }
 
 static void a_coordinator_that_is_killed_at_any_point_changes_nothing(void **state)
 {
     (void)state;
-    check_fate("coordinator", (struct fate){.weather = {.coordinator_crash = 20, .delay_ms = 100}}, 30);
+    check_fate("coordinator", (struct fate){.weather = {.coordinator_crash = 20, .delay_ms = 100}}, 10);
 }
 
 static void all_of_it_at_once_changes_nothing(void **state)
@@ -298,20 +115,202 @@ static void all_of_it_at_once_changes_nothing(void **state)
                                          .reconnect = 5,
                                          .unsent = 10,
                                          .delay_ms = 1500},
-                             .trainer_crash = 20,
+                             .trainer_crash = 100,
                              .sigterm = 2},
-               40);
+               10);
 }
 
-int main(void)
+static void a_search_whose_every_trial_is_audited_ends_in_the_same_list(void **state)
 {
+    (void)state;
+    struct party ignored = {0};
+    struct rows expected = undisturbed(searches[3]);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        const struct fate fate = {.daemons = 3, .weather = {.delay_ms = 50}, .trainer_crash = 50};
+        struct rows disk = run_party(searches[3], seed, fate, NULL, &ignored);
+        size_t agreed = 0;
+        check_accounts(&disk);
+        check_same_list(&disk, &expected);
+        for (size_t i = 0; i < disk.attempts.count; i++)
+            agreed += disk.attempts.items[i].state == ATTEMPT_AGREED;
+        assert_int_equal(agreed, disk.trials.count);
+        rows_release(&disk);
+    }
+    rows_release(&expected);
+}
+
+static void peers_that_lie_and_repeat_themselves_change_nothing(void **state)
+{
+    (void)state;
+    check_fate("liars", (struct fate){.weather = {.delay_ms = 500}, .lie = 100, .liars = 2}, 10);
+}
+
+static void clocks_that_jump_and_cables_that_are_cut_change_nothing(void **state)
+{
+    (void)state;
+    check_fate("clocks", (struct fate){.weather = {.delay_ms = 500, .clock = 5, .parting = 3, .late = 20}},
+               10);
+}
+
+/* ---- any world ---- */
+
+/* Each kind of trouble is there or not, so that some worlds have one kind alone; how much of it, the seed
+ * says too. */
+static int perhaps(struct rng *rng, int most)
+{
+    return rng_below(rng, 2) == 0 ? 0 : 1 + (int)rng_below(rng, (uint64_t)most);
+}
+
+static struct fate fate_of(uint64_t seed)
+{
+    static const int64_t delays_ms[] = {1, 50, 500, 2000};
+    struct rng rng = rng_seed(seed, "fate", 0);
+    struct fate fate = {.daemons = 1 + (int)rng_below(&rng, MAX_WORKERS), .liars = perhaps(&rng, MAX_LIARS)};
+    fate.weather = (struct weather){.drop = perhaps(&rng, 200),
+                                    .twice = perhaps(&rng, 200),
+                                    .worker_crash = perhaps(&rng, 8),
+                                    .coordinator_crash = perhaps(&rng, 8),
+                                    .silence = perhaps(&rng, 6),
+                                    .reconnect = perhaps(&rng, 15),
+                                    .unsent = perhaps(&rng, 30),
+                                    .parting = perhaps(&rng, 4),
+                                    .late = perhaps(&rng, 20),
+                                    .clock = perhaps(&rng, 3),
+                                    .delay_ms = delays_ms[rng_below(&rng, 4)]};
+    fate.trainer_crash = perhaps(&rng, 100);
+    fate.sigterm = perhaps(&rng, 6);
+    fate.lie = 1 + (int)rng_below(&rng, 150);
+    return fate;
+}
+
+static void run_seed(uint64_t seed, const struct rows *expected, FILE *trace)
+{
+    struct party ignored = {0};
+    struct rows disk = run_party(searches[seed % SEARCHES], seed, fate_of(seed), trace, &ignored);
+    check_accounts(&disk);
+    check_same_list(&disk, expected);
+    rows_release(&disk);
+}
+
+/* What the processes of run_seeds share: the seed that each is at, 0 once it is through. */
+struct board {
+    uint64_t at[64];
+};
+
+static void run_share(uint64_t first, uint64_t count, int jobs, int job, volatile uint64_t *at)
+{
+    struct rows expected[SEARCHES];
+    for (int i = 0; i < SEARCHES; i++)
+        expected[i] = undisturbed(searches[i]);
+    for (uint64_t seed = first + (uint64_t)job; seed < first + count; seed += (uint64_t)jobs) {
+        *at = seed;
+        run_seed(seed, &expected[seed % SEARCHES], NULL);
+    }
+    *at = 0;
+    for (int i = 0; i < SEARCHES; i++)
+        rows_release(&expected[i]);
+}
+
+/* In processes of their own, since a violation ends one. False where one did: its seed is told. */
+static bool run_seeds(uint64_t first, uint64_t count, int jobs)
+{
+    struct board *board =
+        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t children[64];
+    bool good = board != MAP_FAILED;
+    fflush(NULL);
+    for (int job = 0; job < jobs && good; job++) {
+        children[job] = fork();
+        if (children[job] == 0) {
+            run_share(first, count, jobs, job, &board->at[job]);
+            fflush(NULL);
+            _exit(0);
+        }
+    }
+    for (int job = 0; job < jobs && board != MAP_FAILED; job++) {
+        int status = 0;
+        if (children[job] > 0 && waitpid(children[job], &status, 0) == children[job] && status == 0)
+            continue;
+        good = false;
+        fprintf(stderr, "seed %" PRIu64 ": a violation; make simulate SEED=%" PRIu64 " tells it\n",
+                board->at[job], board->at[job]);
+    }
+    if (board != MAP_FAILED)
+        munmap(board, sizeof *board);
+    return good;
+}
+
+static void a_thousand_worlds_change_nothing(void **state)
+{
+    (void)state;
+    assert_true(run_seeds(1, 1000, 2));
+}
+
+static int simulate(uint64_t count, uint64_t first)
+{
+    const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    const int jobs = cpus < 1 ? 1 : cpus > 64 ? 64 : (int)cpus;
+    const time_t start = time(NULL);
+    const bool good = run_seeds(first, count, jobs);
+    printf("%" PRIu64 " seeds from %" PRIu64 " on: %s, %lld s\n", count, first,
+           good ? "no violation" : "see above; the rest of that share was not run",
+           (long long)(time(NULL) - start));
+    return good ? 0 : 1;
+}
+
+/* As a test, since that is how cmocka says what was wrong. */
+static void the_world_of_that_seed_changes_nothing(void **state)
+{
+    const uint64_t seed = *(const uint64_t *)*state;
+    const struct fate fate = fate_of(seed);
+    const struct weather *w = &fate.weather;
+    printf("seed %" PRIu64 ": search %d, %d daemons, %d liars (%d); in a thousand: drop %d, twice %d, worker "
+           "crash %d, coordinator "
+           "crash %d, silence %d, reconnect %d, unsent %d, parting %d, late %d, clock %d, trainer crash %d, "
+           "sigterm %d; delay %d ms\n",
+           seed, (int)(seed % SEARCHES), fate.daemons, fate.liars, fate.lie, w->drop, w->twice,
+           w->worker_crash, w->coordinator_crash, w->silence, w->reconnect, w->unsent, w->parting, w->late,
+           w->clock, fate.trainer_crash, fate.sigterm, (int)w->delay_ms);
+    struct rows expected = undisturbed(searches[seed % SEARCHES]);
+    run_seed(seed, &expected, stdout);
+    rows_release(&expected);
+}
+
+static int replay(uint64_t seed)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(the_world_of_that_seed_changes_nothing, &seed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static uint64_t number(const char *text)
+{
+    uint64_t value = 0;
+    struct problem problem;
+    if (text_u64(text, &value, &problem) != 0) {
+        fprintf(stderr, "%s\n", problem.text);
+        exit(2);
+    }
+    return value;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "seed") == 0)
+        return replay(number(argv[2]));
+    if (argc == 3)
+        return simulate(number(argv[1]), number(argv[2]));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_daemons_gives_the_same_list),
         cmocka_unit_test(a_rough_network_changes_nothing),
         cmocka_unit_test(daemons_that_are_killed_paused_and_told_to_leave_change_nothing),
         cmocka_unit_test(trainers_that_crash_change_nothing),
         cmocka_unit_test(a_coordinator_that_is_killed_at_any_point_changes_nothing),
+        cmocka_unit_test(a_search_whose_every_trial_is_audited_ends_in_the_same_list),
+        cmocka_unit_test(peers_that_lie_and_repeat_themselves_change_nothing),
+        cmocka_unit_test(clocks_that_jump_and_cables_that_are_cut_change_nothing),
         cmocka_unit_test(all_of_it_at_once_changes_nothing),
+        cmocka_unit_test(a_thousand_worlds_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

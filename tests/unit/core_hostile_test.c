@@ -80,7 +80,7 @@ static void peers_that_say_anything_break_no_invariant(void **state)
         struct bench bench;
         struct rng rng = rng_seed(seed, "hostile", 0);
         open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=12",
-                                                 "search.batch=4", "child.seeds=2", NULL});
+                                                 "search.batch=4", "child.seeds=2", "queue.audit=0.5", NULL});
         join(&bench, 9, "honest", 1); /* the first one pins the data set */
         for (int i = 0; i < 4000; i++) {
             struct msg msg = anything(&bench, &rng);

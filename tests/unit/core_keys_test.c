@@ -160,6 +160,37 @@ static void a_key_has_a_bounded_number_of_workers(void **state)
     close_bench(&bench);
 }
 
+static void a_key_has_a_bounded_number_of_leases(void **state)
+{
+    (void)state;
+    enum { SLOTS = 4096, WORKERS = KEY_MAX_LEASES / SLOTS + 2 };
+    struct bench bench;
+    char name[32];
+    int64_t leases[WORKERS + 1] = {0}, total = 0;
+    open_bench(&bench, (const char *const[]){"search.algorithm=random", "search.candidates=100",
+                                             "search.batch=100", "child.seeds=1000", NULL});
+    for (int turns = 0; turns < 200; turns++) { /* nothing is stored: the rows would be searched for ever */
+        for (int i = 0; i <= WORKERS; i++) {
+            snprintf(name, sizeof name, "w%d", i);
+            if (turns == 0)
+                say_hello(&bench, 1 + (uint64_t)i, i < WORKERS ? ALICE : BOB, name, SLOTS);
+            say(&bench, 1 + (uint64_t)i, request_of(SLOTS));
+        }
+        core_advance(bench.core, bench.now_ms);
+        core_rows(bench.core);
+        size_t count;
+        struct core_send *sends = core_sends(bench.core, &count);
+        for (size_t i = 0; i < count; i++)
+            leases[sends[i].peer - 1] += sends[i].type == MSG_LEASE;
+        core_clear(bench.core, bench.now_ms);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        total += leases[i];
+    assert_int_equal(total, KEY_MAX_LEASES);
+    assert_int_equal(leases[WORKERS], SLOTS); /* another key has what it asks for */
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +201,7 @@ int main(void)
         cmocka_unit_test(so_do_its_workers_that_are_not_connected_at_the_time),
         cmocka_unit_test(a_key_that_is_allowed_again_goes_on),
         cmocka_unit_test(a_key_has_a_bounded_number_of_workers),
+        cmocka_unit_test(a_key_has_a_bounded_number_of_leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

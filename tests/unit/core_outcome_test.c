@@ -118,6 +118,46 @@ static void rows_that_contradict_each_other_are_refused(void **state)
     close_bench(&bench);
 }
 
+/* An attempt that lapsed and is handed back, or has failed, after all: told to do so by `report`. */
+static void check_late_end(struct msg (*report)(const struct msg_lease *lease), enum attempt_state state,
+                           int64_t lost)
+{
+    struct bench bench;
+    open_bench(&bench, few);
+    struct msg_lease lease = join(&bench, 1, "a", 1);
+    bench.now_ms += bench.experiment->queue.lease_ms + 1;
+    turn(&bench);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_LAPSED);
+    say(&bench, 1, hello_of("a", 1));
+    say(&bench, 1, report(&lease));
+    turn(&bench);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, state);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, lost);
+    say(&bench, 1, holding_msg(0, lease.attempt)); /* was said before, and arrives now */
+    turn(&bench);
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, state);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->state, TRIAL_READY);
+    assert_int_equal(sent(&bench, 1, MSG_ACK, 0)->attempt, lease.attempt);
+    close_bench(&bench);
+}
+
+static struct msg handed_back(const struct msg_lease *lease)
+{
+    return (struct msg){.type = MSG_RETURN, .return_ = {.attempt = lease->attempt, .trial = lease->trial}};
+}
+
+static struct msg failed(const struct msg_lease *lease)
+{
+    return failure_msg(lease, "it crashed");
+}
+
+static void what_ended_late_is_not_brought_back_by_a_request_from_before(void **state)
+{
+    (void)state;
+    check_late_end(handed_back, ATTEMPT_RETURNED, 0);
+    check_late_end(failed, ATTEMPT_FAILED, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +166,7 @@ int main(void)
         cmocka_unit_test(the_figures_of_a_candidate_do_not_depend_on_the_order_of_its_results),
         cmocka_unit_test(a_longer_search_goes_on_where_a_finished_one_ended),
         cmocka_unit_test(rows_that_contradict_each_other_are_refused),
+        cmocka_unit_test(what_ended_late_is_not_brought_back_by_a_request_from_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

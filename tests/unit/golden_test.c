@@ -53,7 +53,7 @@ static int outputs(const struct net *net, const struct layer *layer)
 static uint32_t fan_in(const struct net *net, const struct layer *layer)
 {
     const struct shape in = net->tensors[layer->input].shape;
-    const int taps = layer->kind == &layer_conv ? layer->kernel * layer->kernel : in.height * in.width;
+    const int taps = layer_is_conv(layer) ? layer->kernel * layer->kernel : in.height * in.width;
     return (uint32_t)(in.channels * taps);
 }
 
@@ -70,7 +70,7 @@ static struct parameters_list list_of(const struct net *net)
 {
     struct parameters_list list = {.count = 0};
     for (const struct layer *layer = net->layers; layer < net->layers + net->layer_count; layer++) {
-        if (layer->kind == &layer_conv || layer->kind == &layer_dense)
+        if (layer_is_conv(layer) || layer->kind == &layer_dense)
             list_add(&list, net, layer, WEIGHT, 0);
         if (layer->kind == &layer_dense)
             list_add(&list, net, layer, BIAS, 0);
@@ -92,8 +92,8 @@ static size_t place(const struct net *net, const struct parameter *parameter, ui
     switch (parameter->kind) {
     case WEIGHT: {
         const struct shape in = net->tensors[layer->input].shape;
-        const uint32_t rows = (uint32_t)(layer->kind == &layer_conv ? layer->kernel : in.height);
-        const uint32_t columns = (uint32_t)(layer->kind == &layer_conv ? layer->kernel : in.width);
+        const uint32_t rows = (uint32_t)(layer_is_conv(layer) ? layer->kernel : in.height);
+        const uint32_t columns = (uint32_t)(layer_is_conv(layer) ? layer->kernel : in.width);
         const uint32_t per_output = fan_in(net, layer), tap = k % per_output;
         return layer_weight_at(net, layer, (int)(k / per_output), (int)(tap / (rows * columns)),
                                (int)(tap / columns % rows), (int)(tap % columns));

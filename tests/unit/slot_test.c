@@ -2,6 +2,7 @@
  * does what the activation of its LEASE says. */
 #include "worker/confine.h"
 #include "worker/host.h"
+#include "worker/nn/checkpoint.h"
 #include "worker/slot.h"
 #include "worker/trial.h"
 
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -28,6 +30,8 @@
 extern char **environ;
 
 /* ---- the trainer ---- */
+
+static const char head_of_64_bytes[] = "ACTSSAVE\1\0\0\0\100\0\0\0\0\0\0\0 and what follows";
 
 static void say(const struct msg *msg)
 {
@@ -135,6 +139,32 @@ static void crashes_late(const struct msg_lease *lease)
     abort();
 }
 
+/* Waits for SIGTERM; then leaves a checkpoint that holds the activation, if it has none yet, behind the
+ * LEASE. */
+static void saves(const struct msg_lease *lease)
+{
+    const size_t size = (size_t)TRIAL_CHECKPOINT_AT + CHECKPOINT_MAX_BYTES;
+    uint8_t *file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, STDIN_FILENO, 0);
+    struct problem problem;
+    sigset_t set;
+    int signal;
+    if (file == MAP_FAILED || confine(getppid(), 0, &problem) != 0)
+        _exit(9);
+    uint8_t *room = file + TRIAL_CHECKPOINT_AT;
+    say_progress(lease->attempt, checkpoint_size(room, CHECKPOINT_MAX_BYTES) > 0 ? 100 : 1);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigwait(&set, &signal);
+    memcpy(room, head_of_64_bytes, sizeof head_of_64_bytes - 1);
+    _exit(TRIAL_SAVED);
+}
+
+static void leaves(const struct msg_lease *lease)
+{
+    (void)lease;
+    _exit(TRIAL_SAVED);
+}
+
 /* What it has that it should not have. */
 static void looks_around(const struct msg_lease *lease)
 {
@@ -192,6 +222,8 @@ static const struct {
     {"lies", lies},
     {"speaks_as_coordinator", speaks_as_coordinator},
     {"crashes_late", crashes_late},
+    {"saves", saves},
+    {"leaves", leaves},
     {"looks_around", looks_around},
     {"tries", tries},
 };
@@ -222,6 +254,7 @@ struct bench {
     struct slot slot;
     struct slot_setup setup;
     struct msg outcome;
+    int checkpoint;
 };
 
 static int setup(void **state)
@@ -231,6 +264,7 @@ static int setup(void **state)
                                        .cache_dir = "cache",
                                        .stall_ms = 60000,
                                        .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    bench->checkpoint = -1;
     *state = bench;
     return bench->setup.epoll < 0;
 }
@@ -250,7 +284,7 @@ static void start(struct bench *bench, const char *character)
     struct problem problem = {0};
     lease = (struct msg_lease){.attempt = 7, .trial = 3};
     snprintf(lease.activation, sizeof lease.activation, "%s", character);
-    if (slot_start(&bench->slot, 0, &bench->setup, &lease, now_ms(), &problem) != 0)
+    if (slot_start(&bench->slot, 0, &bench->setup, &lease, bench->checkpoint, now_ms(), &problem) != 0)
         fail_msg("%s", problem.text);
 }
 
@@ -374,6 +408,44 @@ static void a_trainer_that_is_stopped_ends_at_once(void **state)
     check_failure(&bench->outcome, "signal 9");
 }
 
+static void a_trainer_that_is_halted_leaves_a_checkpoint_and_is_returned(void **state)
+{
+    struct bench *bench = *state;
+    start(bench, "saves");
+    await_news(bench, SLOT_MOVED);
+    assert_int_equal(bench->slot.step, 1);
+    slot_halt(&bench->slot);
+    await_news(bench, SLOT_ENDED);
+    assert_int_equal(bench->outcome.type, MSG_RETURN);
+    assert_int_equal(bench->outcome.return_.attempt, 7);
+    assert_int_equal(bench->outcome.return_.trial, 3);
+    assert_int_equal(slot_saved(&bench->slot), 64);
+    char saved[sizeof head_of_64_bytes];
+    assert_int_equal(pread(bench->slot.job, saved, sizeof saved, TRIAL_CHECKPOINT_AT), sizeof saved);
+    assert_memory_equal(saved, head_of_64_bytes, sizeof saved);
+    slot_release(&bench->slot);
+    assert_int_equal(slot_saved(&bench->slot), 0);
+}
+
+static void a_trainer_is_given_the_checkpoint(void **state)
+{
+    struct bench *bench = *state;
+    bench->checkpoint = memfd_create("checkpoint", MFD_CLOEXEC);
+    assert_int_equal(write(bench->checkpoint, head_of_64_bytes, sizeof head_of_64_bytes),
+                     sizeof head_of_64_bytes);
+    start(bench, "saves");
+    await_news(bench, SLOT_MOVED);
+    assert_int_equal(bench->slot.step, 100);
+    close(bench->checkpoint);
+}
+
+static void one_that_ends_as_if_it_had_saved_is_returned_without_a_checkpoint(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(outcome_of(bench, "leaves")->type, MSG_RETURN);
+    assert_int_equal(slot_saved(&bench->slot), 0);
+}
+
 static void slot_end_leaves_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -410,7 +482,7 @@ static void a_program_that_cannot_be_started_is_an_error(void **state)
     struct problem problem = {0};
     static const struct msg_lease lease = {.attempt = 7, .trial = 3};
     bench->setup.program = "/no/such/program";
-    assert_int_equal(slot_start(&bench->slot, 0, &bench->setup, &lease, now_ms(), &problem), ERR_IO);
+    assert_int_equal(slot_start(&bench->slot, 0, &bench->setup, &lease, -1, now_ms(), &problem), ERR_IO);
     assert_int_equal(bench->slot.pid, 0);
 }
 
@@ -432,6 +504,9 @@ int main(int argc, char **argv)
         PROMISE(a_trainer_without_progress_is_ended),
         PROMISE(a_flood_of_progress_does_not_keep_the_daemon),
         PROMISE(a_trainer_that_is_stopped_ends_at_once),
+        PROMISE(a_trainer_that_is_halted_leaves_a_checkpoint_and_is_returned),
+        PROMISE(a_trainer_is_given_the_checkpoint),
+        PROMISE(one_that_ends_as_if_it_had_saved_is_returned_without_a_checkpoint),
         PROMISE(slot_end_leaves_nothing),
         PROMISE(a_slot_is_used_again_and_again),
         PROMISE(a_trainer_gets_no_descriptors_and_no_environment),

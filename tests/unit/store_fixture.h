@@ -201,6 +201,49 @@ UNUSED static void fill_row(const struct table *table, void *row, struct rows *r
     }
 }
 
+/* What never changes of a row stays as it is in `old`; texts stay borrowed from there. */
+static void keep_fixed(const struct table *table, void *row, const void *old)
+{
+    static const size_t sizes[] = {
+        [COLUMN_INT] = sizeof(int64_t),          [COLUMN_BOOL] = sizeof(bool),
+        [COLUMN_REAL] = sizeof(double),          [COLUMN_TEXT] = sizeof(const char *),
+        [COLUMN_HASH] = sizeof(struct hash),     [COLUMN_REFERENCE] = sizeof(int64_t),
+        [COLUMN_OUTCOME] = sizeof(unsigned),     [COLUMN_VERDICT] = sizeof(unsigned),
+        [COLUMN_TRIAL_STATE] = sizeof(unsigned), [COLUMN_ATTEMPT_STATE] = sizeof(unsigned),
+    };
+    for (int i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        if (column->fixed && column->kind == COLUMN_TOKENS) {
+            struct proposal_row *proposal = row;
+            proposal->token_count = ((const struct proposal_row *)old)->token_count;
+            memcpy(proposal->tokens, ((const struct proposal_row *)old)->tokens, sizeof proposal->tokens);
+        } else if (column->fixed) {
+            memcpy((char *)row + column->offset, (const char *)old + column->offset, sizes[column->kind]);
+        }
+    }
+}
+
+/* The newest row with the key of `row` among `count` rows that start with their key, or NULL. */
+static const void *row_with_key(const void *rows, size_t count, size_t row_bytes, const void *row)
+{
+    while (count-- > 0) {
+        const void *other = (const char *)rows + count * row_bytes;
+        if (*(const int64_t *)other == *(const int64_t *)row)
+            return other;
+    }
+    return NULL;
+}
+
+/* Of the last row of a list, where there was one before. */
+#define KEEP_FIXED(table, list)                                                                              \
+    {                                                                                                        \
+        const void *old = row_with_key(rows.list.items, rows.list.count - 1, sizeof *row, row);              \
+        if (!old)                                                                                            \
+            old = row_with_key(disk->list.items, disk->list.count, sizeof *row, row);                        \
+        if (old)                                                                                             \
+            keep_fixed(&table, row, old);                                                                    \
+    }
+
 /* A row that is there already, or the next one. */
 static int64_t random_key(struct rng *rng, size_t count)
 {
@@ -235,6 +278,7 @@ UNUSED static struct rows random_rows(struct rng *rng, const struct rows *disk)
         char name[40];
         snprintf(name, sizeof name, "%032llx", (long long)id);
         row->name = rows_keep(&rows, name);
+        KEEP_FIXED(worker_table, workers)
         workers += (size_t)id > workers;
     }
     for (uint64_t more = rng_below(rng, 4); more > 0; more--) {
@@ -246,6 +290,7 @@ UNUSED static struct rows random_rows(struct rng *rng, const struct rows *disk)
         snprintf(activation, sizeof activation, "%lld*x", (long long)id);
         row->activation = rows_keep(&rows, activation);
         row->first_proposal = row->reference ? -1 : (int64_t)rng_below(rng, 1000);
+        KEEP_FIXED(candidate_table, candidates)
         candidates += (size_t)id > candidates;
     }
     for (uint64_t more = rng_below(rng, 4); more > 0; more--) {
@@ -260,6 +305,7 @@ UNUSED static struct rows random_rows(struct rng *rng, const struct rows *disk)
         else
             row->verdict = VERDICT_USABLE;
         row->candidate = row->outcome == PROPOSAL_REJECTED ? 0 : 1 + (int64_t)rng_below(rng, candidates);
+        KEEP_FIXED(proposal_table, proposals)
         proposals += (size_t)number == proposals;
     }
     size_t first_trial = rows.trials.count;
@@ -270,6 +316,7 @@ UNUSED static struct rows random_rows(struct rng *rng, const struct rows *disk)
         row->id = id;
         row->candidate = 1 + (int64_t)rng_below(rng, candidates);
         row->replica = id; /* unique */
+        KEEP_FIXED(trial_table, trials)
         trials += (size_t)id > trials;
     }
     for (uint64_t more = trials > 0 && workers > 0 ? rng_below(rng, 6) : 0; more > 0; more--) {
@@ -279,6 +326,7 @@ UNUSED static struct rows random_rows(struct rng *rng, const struct rows *disk)
         row->id = id;
         row->trial = 1 + (int64_t)rng_below(rng, trials);
         row->worker = 1 + (int64_t)rng_below(rng, workers);
+        KEEP_FIXED(attempt_table, attempts)
         attempts += (size_t)id > attempts;
     }
     for (size_t i = first_trial; i < rows.trials.count; i++) /* also attempts that come later in the batch */

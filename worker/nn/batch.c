@@ -79,6 +79,29 @@ void batcher_destroy(struct batcher **batcher)
     *batcher = NULL;
 }
 
+/* The order follows from seed and epoch, so it is made again instead of being kept. */
+void batcher_save(const struct batcher *batcher, struct buf *buf)
+{
+    buf_put_u64(buf, batcher->epoch);
+    buf_put_u32(buf, batcher->at);
+    rng_save(&batcher->augmentation, buf);
+}
+
+int batcher_load(struct batcher *batcher, struct cursor *cursor)
+{
+    const uint64_t epoch = cursor_take_u64(cursor);
+    const uint32_t at = cursor_take_u32(cursor);
+    struct rng augmentation;
+    rng_load(&augmentation, cursor);
+    if (cursor->failed || epoch == 0 || at > batcher->train_count)
+        return ERR_CORRUPT;
+    batcher->epoch = epoch - 1;
+    order_new(batcher);
+    batcher->at = at;
+    batcher->augmentation = augmentation;
+    return 0;
+}
+
 /* How an image is taken: moved by (down, right), mirrored. */
 struct view {
     int down, right;

@@ -7,6 +7,7 @@
 #ifndef WORKER_NN_BATCH_H
 #define WORKER_NN_BATCH_H
 
+#include "common/buf.h"
 #include "worker/nn/data.h"
 #include "worker/nn/layers.h"
 
@@ -18,6 +19,11 @@ struct batcher;
 struct batcher *batcher_new(const struct data *data, uint32_t train_count, uint32_t size, bool augment,
                             uint64_t seed);
 void batcher_destroy(struct batcher **batcher);
+
+/* Where it stands. A new batcher of the same data, counts, augment and seed that loads it goes on with the
+ * same images. ERR_CORRUPT where no batcher can have been there; it stays as it was then. */
+void batcher_save(const struct batcher *batcher, struct buf *buf);
+int batcher_load(struct batcher *batcher, struct cursor *cursor);
 
 /* The next `size` images of the training part. image: the tensor to fill; labels: size. */
 void batcher_next(struct batcher *batcher, struct tensor *image, uint8_t *labels);

@@ -76,19 +76,22 @@ static void pad_image(const float *from, float *to, int blocks, struct shape sha
     }
 }
 
-static void forward(struct net *net, struct layer *layer, int images, enum pass pass)
+static void forward_begin(struct net *net, struct layer *layer)
 {
-    (void)pass;
+    const struct geometry g = geometry_of(net, layer);
+    memset(layer->scratch, 0, (size_t)g.in_blocks * g.in_plane * sizeof *layer->scratch);
+}
+
+static void forward(struct net *net, struct layer *layer, int first, int count)
+{
     const struct geometry g = geometry_of(net, layer);
     const struct window window = window_of(&g);
-    const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
-    float *padded = net->scratch;
-    memset(padded, 0, (size_t)g.in_blocks * g.in_plane * sizeof *padded);
-    for (int image = 0; image < images; image++) {
-        pad_image(x->value + (size_t)image * x->image_floats, padded, g.in_blocks, g.in, g.pixel_floats,
-                  g.border, g.border);
-        net->kernels->window_forward(&window, padded, layer->weights.value,
-                                     y->value + (size_t)image * y->image_floats, false);
+    const struct tensor *tx = &net->tensors[layer->input], *ty = &net->tensors[layer->output];
+    const float *x = value_at(tx, first);
+    float *y = value_at(ty, first), *padded = layer->scratch;
+    for (int image = 0; image < count; image++, x += tx->image_floats, y += ty->image_floats) {
+        pad_image(x, padded, g.in_blocks, g.in, g.pixel_floats, g.border, g.border);
+        net->kernels->window_forward(&window, padded, layer->weights.value, y, false);
     }
 }
 
@@ -174,51 +177,77 @@ static void backward_image(const struct net *net, const struct geometry *g, cons
         }
 }
 
-static void backward(struct net *net, struct layer *layer, int images)
+/* Scratch, in the order of the members. */
+struct work {
+    float *padded_x, *padded_dy; /* one image, with its border */
+    float *turned;               /* the weights of the way back, class by class */
+    float *tree;
+};
+
+static size_t work_lay_out(const struct geometry *g, size_t weights, int batch, float *base,
+                           struct work *work)
+{
+    const size_t x = lanes_up((size_t)g->in_blocks * g->in_plane), dy = (size_t)g->out_blocks * g->out_plane;
+    const size_t turned = turned_floats(g);
+    if (base)
+        *work = (struct work){base, base + x, base + x + dy, base + x + dy + turned};
+    return x + dy + turned + tree_spare_floats(weights, batch);
+}
+
+static void backward_begin(struct net *net, struct layer *layer)
+{
+    const struct geometry g = geometry_of(net, layer);
+    struct work work;
+    work_lay_out(&g, layer->weights.floats, net->batch, layer->scratch, &work);
+    memset(work.padded_x, 0, (size_t)g.in_blocks * g.in_plane * sizeof *work.padded_x);
+    memset(work.padded_dy, 0, (size_t)g.out_blocks * g.out_plane * sizeof *work.padded_dy);
+    float *to = work.turned;
+    for (int row = 0; row < g.stride && net->tensors[layer->input].gradient; row++)
+        for (int column = 0; column < g.stride; column++) {
+            const struct taps rows = taps_of(&g, row), columns = taps_of(&g, column);
+            weights_turn(&g, layer->weights.value, &rows, &columns, to);
+            to += (size_t)(g.in_blocks * g.out_blocks * rows.count * columns.count) * LANES * LANES;
+        }
+    layer->tree = tree_start(net->kernels, layer->weights.gradient, work.tree, layer->weights.floats);
+}
+
+static void backward(struct net *net, struct layer *layer, int first, int count)
 {
     const struct geometry g = geometry_of(net, layer);
     const struct window window = window_of(&g);
-    const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
-    float *padded_x = net->scratch;
-    float *padded_dy = padded_x + lanes_up((size_t)g.in_blocks * g.in_plane);
-    float *turned = padded_dy + (size_t)g.out_blocks * g.out_plane;
-    float *spare = turned + turned_floats(&g);
-    memset(padded_x, 0, (size_t)g.in_blocks * g.in_plane * sizeof *padded_x);
-    if (x->gradient) {
-        memset(padded_dy, 0, (size_t)g.out_blocks * g.out_plane * sizeof *padded_dy);
-        float *to = turned;
-        for (int row = 0; row < g.stride; row++)
-            for (int column = 0; column < g.stride; column++) {
-                const struct taps rows = taps_of(&g, row), columns = taps_of(&g, column);
-                weights_turn(&g, layer->weights.value, &rows, &columns, to);
-                to += (size_t)(g.in_blocks * g.out_blocks * rows.count * columns.count) * LANES * LANES;
-            }
-    }
-    struct tree tree = tree_start(net->kernels, layer->weights.gradient, spare, layer->weights.floats);
-    for (int first = 0; first < images; first += GROUP) {
-        float *dweights = tree_open(&tree);
-        for (int image = first; image < images && image < first + GROUP; image++) {
-            const float *dy = y->gradient + (size_t)image * y->image_floats;
-            pad_image(x->value + (size_t)image * x->image_floats, padded_x, g.in_blocks, g.in, g.pixel_floats,
-                      g.border, g.border);
-            net->kernels->window_weights(&window, padded_x, dy, dweights);
-            if (x->gradient) {
-                pad_image(dy, padded_dy, g.out_blocks, g.out, LANES, g.out_before, g.out_after);
-                backward_image(net, &g, turned, padded_dy, x->gradient + (size_t)image * x->image_floats,
-                               layer->add_input);
-            }
+    const struct tensor *tx = &net->tensors[layer->input], *ty = &net->tensors[layer->output];
+    struct work work;
+    work_lay_out(&g, layer->weights.floats, net->batch, layer->scratch, &work);
+    for (int image = first; image < first + count; image++) {
+        const float *dy = gradient_at(ty, image);
+        float *dweights = group_open(&layer->tree, image);
+        pad_image(value_at(tx, image), work.padded_x, g.in_blocks, g.in, g.pixel_floats, g.border, g.border);
+        net->kernels->window_weights(&window, work.padded_x, dy, dweights);
+        if (tx->gradient) {
+            pad_image(dy, work.padded_dy, g.out_blocks, g.out, LANES, g.out_before, g.out_after);
+            backward_image(net, &g, work.turned, work.padded_dy, gradient_at(tx, image), layer->add_input);
         }
-        tree_close(&tree);
+        group_close(net, &layer->tree, image + 1);
     }
-    tree_finish(&tree);
+}
+
+static void backward_end(struct net *net, struct layer *layer)
+{
+    (void)net;
+    tree_finish(&layer->tree);
 }
 
 static size_t scratch(const struct net *net, const struct layer *layer, int batch)
 {
     const struct geometry g = geometry_of(net, layer);
     assert(g.kernel <= 16);
-    return lanes_up((size_t)g.in_blocks * g.in_plane) + (size_t)g.out_blocks * g.out_plane +
-           turned_floats(&g) + tree_spare_floats(layer->weights.floats, batch);
+    return work_lay_out(&g, layer->weights.floats, batch, NULL, NULL);
 }
 
-const struct layer_kind layer_conv = {"conv", forward, backward, scratch};
+const struct layer_kind layer_conv = {.name = "conv",
+                                      .forward_begin = forward_begin,
+                                      .forward = forward,
+                                      .backward_begin = backward_begin,
+                                      .backward = backward,
+                                      .backward_end = backward_end,
+                                      .scratch = scratch};

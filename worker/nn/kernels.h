@@ -29,12 +29,42 @@ struct window {
 /* How many outputs window_weights sums in registers before it adds them to memory: part of the numerics. */
 enum { WINDOW_CHUNK = 128 };
 
+/* The tiles of a tensor for winograd.c: `down` × `across` of 4 × 4 pixels for each image, `blocks` blocks of channels. Rows of
+ * tiles are numbered through the images. */
+struct winograd {
+    int height, width, down, across, blocks;
+};
+enum { WINOGRAD_TILE = 4, WINOGRAD_SIDE = 6, WINOGRAD_PLACES = 36, WINOGRAD_STRIP = 32 };
+
+/* Floats from one place of a strip to the next: blocks × tiles × 16, and one vector more, since steps of a power of two would
+ * put all places into the same few lines of L1. */
+static inline size_t winograd_place(int blocks, int tiles)
+{
+    return (size_t)(blocks * tiles + 1) * LANES;
+}
+
 /* ROW(name, arguments); `rows` are rows of 16 floats. */
 #define KERNEL_TABLE(ROW)                                                                                              \
     /* y = window over x, or y += it where add. */                                                                     \
     ROW(window_forward, (const struct window *window, const float *x, const float *weights, float *y, bool add))       \
     /* dweights += Σ over rows and columns of x · dy. */                                                               \
     ROW(window_weights, (const struct window *window, const float *x, const float *dy, float *dweights))               \
+    /* Of winograd.c, for `rows` rows of tiles from `first` of all images; zeros: a row of the image. v = Bᵀ x B. */     \
+    ROW(winograd_patches, (const struct winograd *tiles, const float *x, const float *zeros, int first, int rows,      \
+                           float *v))                                                                                  \
+    /* z = A dy Aᵀ */                                                                                                  \
+    ROW(winograd_spread, (const struct winograd *tiles, const float *dy, const float *zeros, int first, int rows,      \
+                          float *z))                                                                                   \
+    /* y = Aᵀ m A, or y += it where add. */                                                                            \
+    ROW(winograd_gather, (const struct winograd *tiles, const float *m, int first, int rows, float *y, bool add))      \
+    /* m = v · u for each place. u: places × out_blocks × in_blocks × 16 × 16. */                                      \
+    ROW(winograd_products, (const float *v, const float *u, float *m, int in_blocks, int out_blocks, int tiles))       \
+    /* du += Σ over tiles of v · z for each place; du as u. */                                                         \
+    ROW(winograd_outer, (const float *v, const float *z, float *du, int in_blocks, int out_blocks, int tiles))         \
+    /* u = G weights Gᵀ; weights: blocks × 3 × 3 × 16 × 16, u: places × blocks × 16 × 16. */                           \
+    ROW(winograd_weights, (const float *weights, size_t blocks, float *u))                                             \
+    /* dweights = Gᵀ du G, shapes as above. */                                                                         \
+    ROW(winograd_gradient, (const float *du, size_t blocks, float *dweights))                                          \
     /* Mean and Σ(x − mean)² of each lane. */                                                                          \
     ROW(moments, (const float *x, size_t rows, float *ret_mean, float *ret_m2))                                        \
     /* Σ of each lane. */                                                                                              \

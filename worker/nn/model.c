@@ -142,7 +142,7 @@ static void describe_shape(struct buf *text, struct shape shape)
 static void describe_layer(struct buf *text, const struct net *net, const struct layer *layer)
 {
     char what[64];
-    if (layer->kind == &layer_conv)
+    if (layer_is_conv(layer))
         snprintf(what, sizeof what, "conv %dx%d%s", layer->kernel, layer->kernel,
                  layer->stride > 1 ? " stride 2" : "");
     else if (layer->kind == &layer_norm_act)

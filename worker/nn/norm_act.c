@@ -3,19 +3,50 @@
  *
  * Forward of the norm: mean and variance over N × H × W, biased; ε = 1e-5.
  * Backward: dx = factor · (dpre − Σdpre/M − x̂ · Σ(dpre·x̂)/M), dscale = Σ dpre·x̂, dshift = Σ dpre (Ioffe and
- * Szegedy 2015). */
+ * Szegedy 2015). dpre replaces dy in the output's gradient; dx follows when the sums are complete
+ * (backward_rest). */
 #include "worker/nn/layers.h"
 
 #include <math.h>
 
-enum { TILE_ROWS = 64 };
+enum {
+    TILE_ROWS = 64,
+    PLANE_ROWS = 32, /* planes from this size on are tiled one by one, smaller ones together */
+};
 static const double epsilon = 1e-5;
 
-/* Rows of one block of channels of a group of images, numbered through: image by image, pixel by pixel. */
+/* Scratch, in the order of the members. */
+struct work {
+    double *moments; /* groups × {mean, m2} × channels */
+    double *sums;    /* groups × blocks × {Σ dpre, Σ dpre·x̂} × 16 */
+    float *tree;     /* of the β */
+};
+
+static size_t channels_of(const struct net *net, const struct layer *layer)
+{
+    return (size_t)blocks_of(net->tensors[layer->output].shape.channels) * LANES;
+}
+
+static struct work work_of(const struct net *net, const struct layer *layer)
+{
+    const size_t doubles = (size_t)groups_of(net->batch) * 2 * channels_of(net, layer);
+    double *base = (double *)(void *)layer->scratch;
+    return (struct work){base, base + doubles, (float *)(base + 2 * doubles)};
+}
+
+static size_t scratch(const struct net *net, const struct layer *layer, int batch)
+{
+    const size_t doubles = (size_t)groups_of(batch) * 2 * channels_of(net, layer);
+    return 2 * doubles * (sizeof(double) / sizeof(float)) + tree_spare_floats(layer->betas.floats, batch);
+}
+
+/* ---- rows
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Rows of one block of channels of a range of images, numbered through: image by image, pixel by pixel. */
 struct rows {
     int pixels; /* per image */
     int block;
-    int first_image;
     size_t image_floats;
 };
 
@@ -24,14 +55,37 @@ struct rows {
 static size_t rows_stretch(const struct rows *rows, size_t row, size_t most, size_t *ret_at)
 {
     const size_t pixels = (size_t)rows->pixels, image = row / pixels, pixel = row % pixels;
-    *ret_at = ((size_t)rows->first_image + image) * rows->image_floats +
-              ((size_t)rows->block * pixels + pixel) * LANES;
+    *ret_at = image * rows->image_floats + ((size_t)rows->block * pixels + pixel) * LANES;
     return pixels - pixel < most ? pixels - pixel : most;
+}
+
+/* The rows of the next tile where `total` − `row` are left. */
+static size_t tile_rows(const struct rows *rows, size_t row, size_t total)
+{
+    const size_t pixels = (size_t)rows->pixels;
+    const size_t left = pixels >= PLANE_ROWS ? pixels - row % pixels : total - row;
+    return left < TILE_ROWS ? left : TILE_ROWS;
+}
+
+static void rows_gather(const float *from, const struct rows *rows, size_t row, size_t count, float *tile)
+{
+    for (size_t done = 0, at, length; done < count; done += length) {
+        length = rows_stretch(rows, row + done, count - done, &at);
+        memcpy(tile + done * LANES, from + at, length * LANES * sizeof *tile);
+    }
+}
+
+static void rows_scatter(const float *tile, const struct rows *rows, size_t row, size_t count, float *to)
+{
+    for (size_t done = 0, at, length; done < count; done += length) {
+        length = rows_stretch(rows, row + done, count - done, &at);
+        memcpy(to + at, tile + done * LANES, length * LANES * sizeof *tile);
+    }
 }
 
 static void tile_mask(float *tile, size_t rows, int lanes)
 {
-    for (size_t row = 0; row < rows; row++)
+    for (size_t row = 0; row < rows && lanes < LANES; row++)
         memset(tile + row * LANES + lanes, 0, (size_t)(LANES - lanes) * sizeof *tile);
 }
 
@@ -46,8 +100,7 @@ static int block_lanes(int channels, int block)
 static size_t residual_stretch(const struct tensor *residual, struct shape shape, const struct rows *rows,
                                size_t row, size_t most, size_t *ret_at)
 {
-    const struct rows of_residual = {pixels_of(residual->shape), rows->block, rows->first_image,
-                                     residual->image_floats};
+    const struct rows of_residual = {pixels_of(residual->shape), rows->block, residual->image_floats};
     const size_t width = (size_t)shape.width, pixels = (size_t)rows->pixels, pixel = row % pixels;
     const size_t stride = ((size_t)residual->shape.height + (size_t)shape.height - 1) / (size_t)shape.height;
     if (stride == 1)
@@ -57,30 +110,33 @@ static size_t residual_stretch(const struct tensor *residual, struct shape shape
     return 1;
 }
 
-/* tile = norm(x) + residual for `count` rows from `row`. */
+/* tile = norm(x) + residual for `count` rows from `row` of the range that starts at image `first`. */
 static void preactivation(const struct net *net, const struct layer *layer, const struct rows *rows,
-                          size_t row, size_t count, float *tile)
+                          int first, size_t row, size_t count, float *tile)
 {
-    const struct tensor *x = &net->tensors[layer->input];
+    const struct tensor *tx = &net->tensors[layer->input];
+    const float *x = value_at(tx, first);
     const float *factor = layer->norm.factor + rows->block * LANES,
                 *offset = layer->norm.offset + rows->block * LANES;
-    for (size_t done = 0, at, length; done < count; done += length) {
+    for (size_t done = 0, at, length; layer->has_norm && done < count; done += length) {
         length = rows_stretch(rows, row + done, count - done, &at);
-        if (layer->has_norm)
-            net->kernels->affine(x->value + at, factor, offset, tile + done * LANES, length);
-        else
-            memcpy(tile + done * LANES, x->value + at, length * LANES * sizeof *tile);
+        net->kernels->affine(x + at, factor, offset, tile + done * LANES, length);
     }
+    if (!layer->has_norm)
+        rows_gather(x, rows, row, count, tile);
     if (layer->residual < 0)
         return;
     const struct tensor *residual = &net->tensors[layer->residual];
     if (rows->block >= blocks_of(residual->shape.channels))
         return;
     for (size_t done = 0, at, length; done < count; done += length) {
-        length = residual_stretch(residual, x->shape, rows, row + done, count - done, &at);
-        net->kernels->add(residual->value + at, tile + done * LANES, length);
+        length = residual_stretch(residual, tx->shape, rows, row + done, count - done, &at);
+        net->kernels->add(value_at(residual, first) + at, tile + done * LANES, length);
     }
 }
+
+/* ---- statistics
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Merges (count, mean, m2) of more numbers into *mean, *m2 of `into` numbers (Chan et al. 1979). */
 static void moments_merge(double into, double *mean, double *m2, double count, double other_mean,
@@ -91,49 +147,46 @@ static void moments_merge(double into, double *mean, double *m2, double count, d
     *m2 += other_m2 + distance * distance * into * share;
 }
 
-static int group_images(int images, int group)
+static void measure(struct net *net, struct layer *layer, int first, int count)
 {
-    return images - group * GROUP < GROUP ? images - group * GROUP : GROUP;
+    if (net->pass == PASS_EVALUATE)
+        return;
+    const struct tensor *x = &net->tensors[layer->input];
+    const size_t channels = channels_of(net, layer), pixels = (size_t)pixels_of(x->shape);
+    for (int image = first; image < first + count; image++) {
+        double *mean = work_of(net, layer).moments + (size_t)(image / GROUP) * 2 * channels,
+               *m2 = mean + channels;
+        if (image % GROUP == 0)
+            memset(mean, 0, 2 * channels * sizeof *mean);
+        for (size_t block = 0; block < channels; block += LANES) {
+            float plane_mean[LANES], plane_m2[LANES];
+            net->kernels->moments(value_at(x, image) + block * pixels, pixels, plane_mean, plane_m2);
+            for (size_t lane = 0; lane < LANES; lane++)
+                moments_merge((double)(image % GROUP) * (double)pixels, &mean[block + lane],
+                              &m2[block + lane], (double)pixels, plane_mean[lane], plane_m2[lane]);
+        }
+    }
 }
 
-/* Mean and variance of the batch. scratch: groups × 2 × blocks × 16 doubles. */
-static void statistics_of_batch(struct net *net, struct layer *layer, int images)
+/* Mean and variance of the batch from those of its groups. */
+static void moments_finish(struct net *net, struct layer *layer)
 {
-    const struct tensor *x = &net->tensors[layer->input];
-    const int blocks = blocks_of(x->shape.channels), groups = groups_of(images);
-    const size_t channels = (size_t)blocks * LANES, pixels = (size_t)pixels_of(x->shape);
-    double *partial = (double *)(void *)net->scratch; /* groups × {mean, m2} × channels */
-    for (int group = 0; group < groups; group++) {
-        double *mean = partial + (size_t)group * 2 * channels, *m2 = mean + channels;
-        for (int image = 0; image < group_images(images, group); image++)
-            for (int block = 0; block < blocks; block++) {
-                float plane_mean[LANES], plane_m2[LANES];
-                const size_t at =
-                    (size_t)(group * GROUP + image) * x->image_floats + (size_t)block * pixels * LANES;
-                net->kernels->moments(x->value + at, pixels, plane_mean, plane_m2);
-                for (int lane = 0; lane < LANES; lane++) {
-                    const int c = block * LANES + lane;
-                    if (image == 0)
-                        mean[c] = m2[c] = 0.0;
-                    moments_merge((double)image * (double)pixels, &mean[c], &m2[c], (double)pixels,
-                                  plane_mean[lane], plane_m2[lane]);
-                }
-            }
-    }
+    const int groups = groups_of(net->images);
+    const size_t channels = channels_of(net, layer);
+    const double pixels = (double)pixels_of(net->tensors[layer->input].shape);
+    double *moments = work_of(net, layer).moments;
     for (int step = 1; step < groups; step *= 2)
         for (int group = 0; group + step < groups; group += 2 * step) {
-            double *mean = partial + (size_t)group * 2 * channels, *m2 = mean + channels;
-            const double *other = partial + (size_t)(group + step) * 2 * channels;
-            const int left = images - (group + step) * GROUP, most = step * GROUP;
-            const double into = (double)most * (double)pixels,
-                         count = (double)(left < most ? left : most) * (double)pixels;
+            double *mean = moments + (size_t)group * 2 * channels, *m2 = mean + channels;
+            const double *other = moments + (size_t)(group + step) * 2 * channels;
+            const int left = net->images - (group + step) * GROUP, most = step * GROUP;
+            const double into = (double)most * pixels, count = (double)(left < most ? left : most) * pixels;
             for (size_t c = 0; c < channels; c++)
                 moments_merge(into, &mean[c], &m2[c], count, other[c], other[channels + c]);
         }
-    const double count = (double)images * (double)pixels;
     for (size_t c = 0; c < channels; c++) {
-        layer->norm.mean[c] = partial[c];
-        layer->norm.variance[c] = partial[channels + c] / count;
+        layer->norm.mean[c] = moments[c];
+        layer->norm.variance[c] = moments[channels + c] / ((double)net->images * pixels);
     }
 }
 
@@ -149,21 +202,26 @@ static void statistics_collect(struct layer *layer, size_t channels, double coun
     norm->pooled_count += count;
 }
 
+/* ---- forward
+ * ------------------------------------------------------------------------------------------------- */
+
 /* Mean, deviation, factor and offset as this pass uses them. */
-static void norm_prepare(struct net *net, struct layer *layer, int images, enum pass pass)
+static void forward_begin(struct net *net, struct layer *layer)
 {
-    const struct tensor *x = &net->tensors[layer->input];
-    const size_t channels = (size_t)blocks_of(x->shape.channels) * LANES;
+    if (!layer->has_norm)
+        return;
+    const size_t channels = channels_of(net, layer);
     struct norm *norm = &layer->norm;
-    if (pass != PASS_EVALUATE)
-        statistics_of_batch(net, layer, images);
-    if (pass == PASS_STATISTICS)
-        statistics_collect(layer, channels, (double)images * (double)pixels_of(x->shape));
+    if (net->pass != PASS_EVALUATE)
+        moments_finish(net, layer);
+    if (net->pass == PASS_STATISTICS)
+        statistics_collect(layer, channels,
+                           (double)net->images * (double)pixels_of(net->tensors[layer->input].shape));
     for (size_t c = 0; c < channels; c++) {
         const double scale = layer->weights.value[c], shift = layer->weights.value[channels + c];
-        const double mean = pass == PASS_EVALUATE ? norm->pooled_mean[c] : norm->mean[c];
+        const double mean = net->pass == PASS_EVALUATE ? norm->pooled_mean[c] : norm->mean[c];
         const double variance =
-            pass == PASS_EVALUATE ? norm->pooled_m2[c] / norm->pooled_count : norm->variance[c];
+            net->pass == PASS_EVALUATE ? norm->pooled_m2[c] / norm->pooled_count : norm->variance[c];
         const double inverse = 1.0 / sqrt(variance + epsilon);
         norm->mean_float[c] = (float)mean;
         norm->deviation_inverse[c] = (float)inverse;
@@ -172,164 +230,179 @@ static void norm_prepare(struct net *net, struct layer *layer, int images, enum 
     }
 }
 
-static void forward(struct net *net, struct layer *layer, int images, enum pass pass)
+static void forward(struct net *net, struct layer *layer, int first, int count)
 {
-    const struct tensor *y = &net->tensors[layer->output];
-    if (layer->has_norm)
-        norm_prepare(net, layer, images, pass);
-    _Alignas(SIMD_ALIGN) float tile[TILE_ROWS * LANES];
-    for (int first = 0; first < images; first += GROUP)
-        for (int block = 0; block < blocks_of(y->shape.channels); block++) {
-            const struct rows rows = {pixels_of(y->shape), block, first, y->image_floats};
-            const size_t total = (size_t)group_images(images, first / GROUP) * (size_t)rows.pixels;
-            const int lanes = block_lanes(y->shape.channels, block);
-            for (size_t row = 0; row < total; row += TILE_ROWS) {
-                const size_t count = total - row < TILE_ROWS ? total - row : TILE_ROWS;
-                preactivation(net, layer, &rows, row, count, tile);
-                if (layer->has_activation)
-                    program_forward(layer->program, tile,
-                                    layer->betas.value + block * net->beta_count * LANES, tile, count);
-                if (lanes < LANES)
-                    tile_mask(tile, count, lanes);
-                for (size_t done = 0, at, length; done < count; done += length) {
-                    length = rows_stretch(&rows, row + done, count - done, &at);
-                    memcpy(y->value + at, tile + done * LANES, length * LANES * sizeof *tile);
-                }
-            }
+    const struct tensor *ty = &net->tensors[layer->output];
+    float *y = value_at(ty, first);
+    _Alignas(SIMD_ALIGN) float apart[TILE_ROWS * LANES];
+    for (int block = 0; block < blocks_of(ty->shape.channels); block++) {
+        const struct rows rows = {pixels_of(ty->shape), block, ty->image_floats};
+        const size_t total = (size_t)count * (size_t)rows.pixels;
+        for (size_t row = 0, length, at; row < total; row += length) {
+            length = tile_rows(&rows, row, total);
+            const bool whole = rows_stretch(&rows, row, length, &at) == length;
+            float *tile = whole ? y + at : apart;
+            preactivation(net, layer, &rows, first, row, length, tile);
+            if (layer->has_activation)
+                program_forward(layer->program, tile, layer->betas.value + block * net->beta_count * LANES,
+                                tile, length);
+            tile_mask(tile, length, block_lanes(ty->shape.channels, block));
+            if (!whole)
+                rows_scatter(tile, &rows, row, length, y);
         }
+    }
+}
+
+/* ---- backward
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Whether the shortcut's gradient lies in the output's (arena.c): then dpre is all of it. */
+static bool residual_is_output(const struct net *net, const struct layer *layer)
+{
+    return net->tensors[layer->residual].gradient == net->tensors[layer->output].gradient;
+}
+
+static void backward_begin(struct net *net, struct layer *layer)
+{
+    const struct work work = work_of(net, layer);
+    memset(work.sums, 0, (size_t)groups_of(net->images) * 2 * channels_of(net, layer) * sizeof *work.sums);
+    layer->tree = tree_start(net->kernels, layer->betas.gradient, work.tree, layer->betas.floats);
+    if (layer->residual < 0 || layer->add_residual || residual_is_output(net, layer))
+        return;
+    const struct tensor *residual = &net->tensors[layer->residual];
+    memset(residual->gradient, 0, (size_t)net->images * residual->image_floats * sizeof(float));
 }
 
 /* The gradient of the shortcut's pixels: those of `tile`, its lanes cut to the residual's channels. */
 static void residual_backward(const struct net *net, const struct layer *layer, const struct rows *rows,
-                              size_t row, size_t count, const float *tile)
+                              int first, size_t row, size_t count, const float *tile)
 {
     const struct tensor *residual = &net->tensors[layer->residual], *y = &net->tensors[layer->output];
-    if (!residual->gradient || rows->block >= blocks_of(residual->shape.channels))
+    if (residual_is_output(net, layer) || rows->block >= blocks_of(residual->shape.channels))
         return;
-    const int lanes = block_lanes(residual->shape.channels, rows->block);
     _Alignas(SIMD_ALIGN) float part[TILE_ROWS * LANES];
     memcpy(part, tile, count * LANES * sizeof *part);
-    if (lanes < LANES)
-        tile_mask(part, count, lanes);
+    tile_mask(part, count, block_lanes(residual->shape.channels, rows->block));
     for (size_t done = 0, at, length; done < count; done += length) {
         length = residual_stretch(residual, y->shape, rows, row + done, count - done, &at);
-        net->kernels->add(part + done * LANES, residual->gradient + at, length);
+        net->kernels->add(part + done * LANES, gradient_at(residual, first) + at, length);
     }
 }
 
-/* One block of channels of one group: dpre replaces dy in the output's gradient; sums[2 × 16] += Σ dpre, Σ
- * dpre·x̂. */
+/* One block of channels of images of one group: dpre replaces dy; sums[2 × 16] += Σ dpre, Σ dpre·x̂. */
 static void backward_block(const struct net *net, const struct layer *layer, const struct rows *rows,
-                           size_t total, float *dbeta, double *sums)
+                           int first, size_t total, float *dbeta, double *sums)
 {
-    const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
-    const int lanes = block_lanes(y->shape.channels, rows->block), from = rows->block * LANES;
-    _Alignas(SIMD_ALIGN) float tile[TILE_ROWS * LANES], dtile[TILE_ROWS * LANES], tile_sums[2 * LANES];
-    for (size_t row = 0; row < total; row += TILE_ROWS) {
-        const size_t count = total - row < TILE_ROWS ? total - row : TILE_ROWS;
+    const struct tensor *ty = &net->tensors[layer->output];
+    const int lanes = block_lanes(ty->shape.channels, rows->block), from = rows->block * LANES;
+    const float *x = value_at(&net->tensors[layer->input], first);
+    float *dy = gradient_at(ty, first);
+    _Alignas(SIMD_ALIGN) float tile[TILE_ROWS * LANES], apart[TILE_ROWS * LANES], tile_sums[2 * LANES];
+    for (size_t row = 0, count; row < total; row += count) {
         size_t at, length;
-        for (size_t done = 0; done < count; done += length) {
-            length = rows_stretch(rows, row + done, count - done, &at);
-            memcpy(dtile + done * LANES, y->gradient + at, length * LANES * sizeof *tile);
-        }
+        count = tile_rows(rows, row, total);
+        const bool whole = rows_stretch(rows, row, count, &at) == count;
+        float *dtile = whole ? dy + at : apart;
+        if (!whole)
+            rows_gather(dy, rows, row, count, dtile);
         if (layer->has_activation) {
-            preactivation(net, layer, rows, row, count, tile);
+            preactivation(net, layer, rows, first, row, count, tile);
             program_backward(layer->program, tile, layer->betas.value + rows->block * net->beta_count * LANES,
                              dtile, dtile, dbeta, count);
-            if (lanes < LANES)
-                tile_mask(dtile, count, lanes);
+            tile_mask(dtile, count, lanes);
         }
         if (layer->residual >= 0)
-            residual_backward(net, layer, rows, row, count, dtile);
-        for (size_t done = 0; done < count; done += length) {
+            residual_backward(net, layer, rows, first, row, count, dtile);
+        for (size_t done = 0; layer->has_norm && done < count; done += length) {
             length = rows_stretch(rows, row + done, count - done, &at);
-            memcpy(y->gradient + at, dtile + done * LANES, length * LANES * sizeof *tile);
-            if (!layer->has_norm)
-                continue;
-            net->kernels->norm_sums(x->value + at, dtile + done * LANES, layer->norm.mean_float + from,
+            net->kernels->norm_sums(x + at, dtile + done * LANES, layer->norm.mean_float + from,
                                     layer->norm.deviation_inverse + from, length, tile_sums);
             for (int i = 0; i < 2 * LANES; i++)
                 sums[i] += (double)tile_sums[i];
         }
+        if (!whole)
+            rows_scatter(dtile, rows, row, count, dy);
     }
 }
 
-/* dx from dpre, which stands in the output's gradient. sums: blocks × 2 × 16, over the whole batch. */
-static void norm_backward(struct net *net, struct layer *layer, int images, const double *sums)
+static void backward(struct net *net, struct layer *layer, int first, int count)
 {
-    const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
-    const int blocks = blocks_of(x->shape.channels);
-    const size_t pixels = (size_t)pixels_of(x->shape), channels = (size_t)blocks * LANES;
-    const double count = (double)images * (double)pixels;
-    for (int block = 0; block < blocks; block++) {
-        float a[LANES], b[LANES], c[LANES];
-        for (int lane = 0; lane < LANES; lane++) {
-            const size_t channel = (size_t)(block * LANES + lane);
-            const double plain = sums[block * 2 * LANES + lane],
-                         weighted = sums[(block * 2 + 1) * LANES + lane];
-            layer->weights.gradient[channel] = (float)weighted;
-            layer->weights.gradient[channels + channel] = (float)plain;
-            const double factor = layer->norm.factor[channel], mean = layer->norm.mean[channel];
-            const double slope = -factor * (double)layer->norm.deviation_inverse[channel] * weighted / count;
-            a[lane] = (float)factor;
-            b[lane] = (float)slope;
-            c[lane] = (float)(-factor * plain / count - mean * slope);
-        }
-        for (int image = 0; image < images; image++) {
-            const size_t at = (size_t)image * x->image_floats + (size_t)block * pixels * LANES;
-            net->kernels->norm_input(x->value + at, y->gradient + at, a, b, c, x->gradient + at, pixels,
-                                     layer->add_input);
-        }
-    }
-}
-
-static void backward(struct net *net, struct layer *layer, int images)
-{
-    const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
-    const int blocks = blocks_of(y->shape.channels), groups = groups_of(images);
-    const size_t group_sums = (size_t)blocks * 2 * LANES;
-    double *sums = (double *)(void *)net->scratch; /* groups × blocks × {Σ dpre, Σ dpre·x̂} × 16 */
-    memset(sums, 0, (size_t)groups * group_sums * sizeof *sums);
-    if (layer->residual >= 0 && !layer->add_residual) {
-        const struct tensor *residual = &net->tensors[layer->residual];
-        if (residual->gradient)
-            memset(residual->gradient, 0, (size_t)images * residual->image_floats * sizeof(float));
-    }
-    struct tree tree = tree_start(net->kernels, layer->betas.gradient,
-                                  (float *)(sums + (size_t)groups * group_sums), layer->betas.floats);
-    for (int group = 0; group < groups; group++) {
-        float *dbeta = tree_open(&tree);
+    const struct tensor *tx = &net->tensors[layer->input], *ty = &net->tensors[layer->output];
+    const int blocks = blocks_of(ty->shape.channels);
+    const size_t betas = (size_t)net->beta_count * LANES;
+    double *sums = work_of(net, layer).sums;
+    for (int at = first, end = first + count, part; at < end; at += part) {
+        part = group_part(at, end);
+        float *dbeta = group_open(&layer->tree, at);
         for (int block = 0; block < blocks; block++) {
-            const struct rows rows = {pixels_of(y->shape), block, group * GROUP, y->image_floats};
-            backward_block(net, layer, &rows, (size_t)group_images(images, group) * (size_t)rows.pixels,
-                           dbeta + block * net->beta_count * LANES,
-                           sums + (size_t)group * group_sums + (size_t)block * 2 * LANES);
-            const int lanes = block_lanes(y->shape.channels, block);
-            if (layer->has_activation && lanes < LANES)
-                tile_mask(dbeta + block * net->beta_count * LANES, (size_t)net->beta_count, lanes);
+            const struct rows rows = {pixels_of(ty->shape), block, ty->image_floats};
+            backward_block(net, layer, &rows, at, (size_t)part * (size_t)rows.pixels,
+                           dbeta + (size_t)block * betas,
+                           sums + (size_t)(at / GROUP * blocks + block) * 2 * LANES);
+            if (layer->has_activation)
+                tile_mask(dbeta + (size_t)block * betas, (size_t)net->beta_count,
+                          block_lanes(ty->shape.channels, block));
         }
-        tree_close(&tree);
+        group_close(net, &layer->tree, at + part);
     }
-    tree_finish(&tree);
+    if (layer->has_norm)
+        return;
+    const float *dy = gradient_at(ty, first);
+    float *dx = gradient_at(tx, first);
+    if (layer->add_input)
+        net->kernels->add(dy, dx, (size_t)count * tx->image_floats / LANES);
+    else
+        memcpy(dx, dy, (size_t)count * tx->image_floats * sizeof *dx);
+}
+
+/* The gradients of scale, shift and β, and how dx follows from dpre and x. */
+static void backward_end(struct net *net, struct layer *layer)
+{
+    tree_finish(&layer->tree);
+    if (!layer->has_norm)
+        return;
+    const size_t channels = channels_of(net, layer), group_sums = 2 * channels;
+    const int groups = groups_of(net->images);
+    double *sums = work_of(net, layer).sums;
     for (int step = 1; step < groups; step *= 2)
         for (int group = 0; group + step < groups; group += 2 * step)
             for (size_t i = 0; i < group_sums; i++)
                 sums[(size_t)group * group_sums + i] += sums[(size_t)(group + step) * group_sums + i];
-    if (!x->gradient)
-        return;
-    if (layer->has_norm)
-        norm_backward(net, layer, images, sums);
-    else if (layer->add_input)
-        net->kernels->add(y->gradient, x->gradient, (size_t)images * x->image_floats / LANES);
-    else
-        memcpy(x->gradient, y->gradient, (size_t)images * x->image_floats * sizeof *x->gradient);
+    struct norm *norm = &layer->norm;
+    const double count = (double)net->images * (double)pixels_of(net->tensors[layer->input].shape);
+    for (size_t c = 0; c < channels; c++) {
+        const double plain = sums[c / LANES * 2 * LANES + c % LANES],
+                     weighted = sums[(c / LANES * 2 + 1) * LANES + c % LANES];
+        layer->weights.gradient[c] = (float)weighted;
+        layer->weights.gradient[channels + c] = (float)plain;
+        const double factor = norm->factor[c];
+        const double slope = -factor * (double)norm->deviation_inverse[c] * weighted / count;
+        norm->dx_of_dy[c] = (float)factor;
+        norm->dx_of_x[c] = (float)slope;
+        norm->dx_offset[c] = (float)(-factor * plain / count - norm->mean[c] * slope);
+    }
 }
 
-static size_t scratch(const struct net *net, const struct layer *layer, int batch)
+static void backward_rest(struct net *net, struct layer *layer, int first, int count)
 {
-    const size_t channels = (size_t)blocks_of(net->tensors[layer->output].shape.channels) * LANES;
-    return (size_t)groups_of(batch) * 2 * channels * (sizeof(double) / sizeof(float)) +
-           tree_spare_floats(layer->betas.floats, batch);
+    const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
+    const size_t channels = channels_of(net, layer), pixels = (size_t)pixels_of(x->shape);
+    const struct norm *norm = &layer->norm;
+    for (int image = first; image < first + count; image++)
+        for (size_t block = 0; block < channels; block += LANES) {
+            const size_t at = block * pixels;
+            net->kernels->norm_input(value_at(x, image) + at, gradient_at(y, image) + at,
+                                     norm->dx_of_dy + block, norm->dx_of_x + block, norm->dx_offset + block,
+                                     gradient_at(x, image) + at, pixels, layer->add_input);
+        }
 }
 
-const struct layer_kind layer_norm_act = {"norm_act", forward, backward, scratch};
+const struct layer_kind layer_norm_act = {.name = "norm_act",
+                                          .measure = measure,
+                                          .forward_begin = forward_begin,
+                                          .forward = forward,
+                                          .backward_begin = backward_begin,
+                                          .backward = backward,
+                                          .backward_end = backward_end,
+                                          .backward_rest = backward_rest,
+                                          .scratch = scratch};

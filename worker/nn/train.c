@@ -2,6 +2,7 @@
 
 #include "common/rng.h"
 #include "worker/nn/batch.h"
+#include "worker/nn/checkpoint.h"
 #include "worker/nn/loss.h"
 #include "worker/nn/model.h"
 #include "worker/nn/sgd.h"
@@ -24,6 +25,8 @@ struct trial {
     struct net *net;
     struct batcher *batcher;
     uint8_t *labels;
+    train_report *report; /* or NULL */
+    void *context;
 };
 
 static double now_s(void)
@@ -124,15 +127,22 @@ static int64_t curve_step(int64_t steps, int count, int point)
     return (int64_t)(((__int128)steps * (point + 1) + count - 1) / count);
 }
 
-/* All steps, or up to the first loss that is not finite. */
-static int train_steps(struct trial *trial, train_report *report, void *context, struct train_result *result)
+/* False where the training is to stop. */
+static bool goes_on(const struct trial *trial, const struct train_result *result)
+{
+    const struct train_progress progress = {result->step, trial->job->child->steps, result->train_loss};
+    return !trial->report || trial->report(trial->context, &progress);
+}
+
+/* All steps that are left, or up to the first loss that is not finite. */
+static int train_steps(struct trial *trial, struct train_result *result)
 {
     const struct child *child = trial->job->child;
     struct net *net = trial->net;
     const int images = (int)child->batch;
     const int points = child->steps < CURVE_POINTS ? (int)child->steps : CURVE_POINTS;
     struct tensor *logits = net_logits(net);
-    for (int64_t step = 1; step <= child->steps; step++) {
+    for (int64_t step = result->step + 1; step <= child->steps; step++) {
         batcher_next(trial->batcher, net_image(net), trial->labels);
         net_forward(net, images, PASS_TRAIN);
         int64_t correct = 0;
@@ -150,8 +160,7 @@ static int train_steps(struct trial *trial, train_report *report, void *context,
             result->curve_step[result->curve_points] = step;
             result->curve_loss[result->curve_points++] = result->train_loss;
         }
-        const struct train_progress progress = {step, child->steps, result->train_loss};
-        if (report && !report(context, &progress))
+        if (!goes_on(trial, result))
             return ERR_STOPPED;
     }
     return 0;
@@ -163,7 +172,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 }
 
 /* Batch norm's statistics over the first images of the training part. */
-static void statistics_collect(struct trial *trial)
+static int statistics_collect(struct trial *trial, const struct train_result *result)
 {
     const struct data_part *train = &trial->job->data->train;
     const uint32_t count = smaller(trial->train_count, STATISTICS_IMAGES);
@@ -172,12 +181,15 @@ static void statistics_collect(struct trial *trial)
         images = smaller(count - first, EVALUATION_BATCH);
         batcher_records(trial->batcher, train, first, images, net_image(trial->net), trial->labels);
         net_forward(trial->net, (int)images, PASS_STATISTICS);
+        if (!goes_on(trial, result))
+            return ERR_STOPPED;
     }
+    return 0;
 }
 
 /* Mean loss over records first … first + count − 1 of `part`. */
-static double evaluate(struct trial *trial, const struct data_part *part, uint32_t first, uint32_t count,
-                       int64_t *ret_correct)
+static int evaluate(struct trial *trial, const struct data_part *part, uint32_t first, uint32_t count,
+                    const struct train_result *result, double *ret_loss, int64_t *ret_correct)
 {
     const struct tensor *logits = net_logits(trial->net);
     double loss = 0;
@@ -188,19 +200,28 @@ static double evaluate(struct trial *trial, const struct data_part *part, uint32
         net_forward(trial->net, (int)images, PASS_EVALUATE);
         loss += loss_softmax(logits->value, trial->labels, (int)images, trial->net->classes,
                              (int)logits->image_floats, NULL, ret_correct);
+        if (!goes_on(trial, result))
+            return ERR_STOPPED;
     }
-    return loss / count;
+    *ret_loss = loss / count;
+    return 0;
 }
 
-static void trial_evaluate(struct trial *trial, struct train_result *result)
+/* Stopped on the way, it is done anew as a whole: the state after the last step is all that it needs. */
+static int trial_evaluate(struct trial *trial, struct train_result *result)
 {
     const struct data *data = trial->job->data;
-    statistics_collect(trial);
-    result->validation_loss = evaluate(trial, &data->train, trial->train_count,
-                                       (uint32_t)result->validation_count, &result->correct);
-    if (trial->job->test)
-        evaluate(trial, &data->test, 0, (uint32_t)result->test_count, &result->test_correct);
-    result->diverged = !isfinite(result->validation_loss);
+    double test_loss;
+    int err = statistics_collect(trial, result);
+    if (!err)
+        err = evaluate(trial, &data->train, trial->train_count, (uint32_t)result->validation_count, result,
+                       &result->validation_loss, &result->correct);
+    if (!err && trial->job->test)
+        err = evaluate(trial, &data->test, 0, (uint32_t)result->test_count, result, &test_loss,
+                       &result->test_correct);
+    if (!err)
+        result->diverged = !isfinite(result->validation_loss);
+    return err;
 }
 
 int train_run(const struct train_job *job, train_report *report, void *context,
@@ -211,27 +232,38 @@ int train_run(const struct train_job *job, train_report *report, void *context,
     int err = trial_start(job, &trial, problem);
     if (err)
         return err;
+    trial.report = report;
+    trial.context = context;
     struct train_result result = {.validation_count = job->child->validation,
                                   .test_count = job->test ? job->data->test.count : 0};
+    if (job->resume)
+        err = checkpoint_load(job, trial.net, trial.batcher, &result, problem);
+    if (err) {
+        trial_end(&trial);
+        return err;
+    }
     for (int i = 0; i < trial.net->layer_count; i++) {
         result.parameters += layer_parameter_count(trial.net, &trial.net->layers[i]);
         result.betas += layer_beta_count(trial.net, &trial.net->layers[i]);
     }
     result.cost_ns = cost_measure(job->activation);
-    const double start = now_s();
-    err = train_steps(&trial, report, context, &result);
+    const double start = now_s() - result.seconds;
+    err = train_steps(&trial, &result);
     const double trained = now_s();
-    if (err)
+    if (!err && !result.diverged)
+        err = trial_evaluate(&trial, &result);
+    result.images_per_second = (double)result.step * (double)job->child->batch / (trained - start);
+    result.seconds = now_s() - start;
+    if (err) {
         err = problem_set(problem, err, "stopped after step %lld of %lld", (long long)result.step,
                           (long long)job->child->steps);
-    else if (!result.diverged)
-        trial_evaluate(&trial, &result);
+        if (job->checkpoint)
+            checkpoint_save(job, trial.net, trial.batcher, &result, job->checkpoint);
+    }
     if (result.diverged) {
         result.correct = result.test_correct = 0;
         result.validation_loss = NAN;
     }
-    result.images_per_second = (double)result.step * (double)job->child->batch / (trained - start);
-    result.seconds = now_s() - start;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     result.peak_memory_bytes = (int64_t)usage.ru_maxrss * 1024;

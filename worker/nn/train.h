@@ -5,6 +5,7 @@
 #ifndef WORKER_NN_TRAIN_H
 #define WORKER_NN_TRAIN_H
 
+#include "common/buf.h"
 #include "common/child.h"
 #include "common/expr/expr.h"
 #include "worker/nn/data.h"
@@ -17,6 +18,8 @@ struct train_job {
     uint64_t seed;
     const struct data *data;
     bool test; /* evaluate on the test set too */
+    const struct buf *resume; /* what `checkpoint` got once: go on from there. NULL: from the start */
+    struct buf *checkpoint;   /* where a training that report stops leaves its state. NULL: nowhere */
 };
 
 struct train_progress {
@@ -34,7 +37,7 @@ struct train_result {
     int64_t test_correct, test_count;  /* with job.test */
     int64_t parameters;                /* trainable, β not counted */
     int64_t betas;                     /* trainable β, all layers and channels */
-    double seconds;                    /* wall time of the training steps and the evaluation */
+    double seconds;                    /* wall time of the training steps and the evaluation, stops not counted */
     double images_per_second;          /* of the training steps */
     double cost_ns;                    /* f + f′, ns per element, measured in L1 before the training */
     int64_t peak_memory_bytes;         /* of this process */
@@ -43,11 +46,13 @@ struct train_result {
     double curve_loss[CURVE_POINTS];
 };
 
-/* Called after each step; returning false stops the training (train_run then returns ERR_STOPPED). */
+/* Called after each step, and then after each batch of the evaluation; returning false stops the training
+ * (train_run then returns ERR_STOPPED). */
 typedef bool train_report(void *context, const struct train_progress *progress);
 
-/* ERR_INPUT where the model is unknown, the data have too few records, or a setting does not fit; the problem says which. A
- * training that diverges is a result, not an error. report may be NULL. */
+/* ERR_INPUT where the model is unknown, the data have too few records, or a setting does not fit; the problem says which.
+ * ERR_CORRUPT where job->resume is damaged or of another training: nothing was trained then. A training that diverges is a
+ * result, not an error. report may be NULL. A training that was stopped and goes on gives the bits of one that was not. */
 int train_run(const struct train_job *job, train_report *report, void *context, struct train_result *ret_result,
               struct problem *problem);
 

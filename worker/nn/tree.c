@@ -33,9 +33,9 @@ static float *tree_slot(const struct tree *tree, int level)
 
 float *tree_open(struct tree *tree)
 {
-    float *slot = tree_slot(tree, tree->depth);
-    memset(slot, 0, tree->rows * LANES * sizeof *slot);
-    return slot;
+    tree->slot = tree_slot(tree, tree->depth);
+    memset(tree->slot, 0, tree->rows * LANES * sizeof *tree->slot);
+    return tree->slot;
 }
 
 static void tree_merge(struct tree *tree)
