@@ -126,15 +126,16 @@ static int fill_facts(struct store_reader *reader, struct shown *shown, struct p
         "FROM candidate AS c LEFT JOIN ranking AS r ON r.activation = ?1 WHERE c.activation = ?1",
         activation, &shown->facts, problem);
     if (!err)
-        err = answer_query(reader,
-                           "SELECT t.id AS trial, t.replica, t.seed, t.rung, t.state, t.steps, t.step, t.correct, "
-                           "t.validation_count, t.validation_loss, t.train_loss, t.seconds, "
-                           "t.images_per_second, w.host, substr(w.name, 1, 8) AS worker, "
-                           "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
-                           "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by "
-                           "LEFT JOIN worker AS w ON w.id = a.worker "
-                           "WHERE t.candidate = ?1 ORDER BY t.steps, t.replica",
-                           candidate, &shown->trials, problem);
+        err = answer_query(
+            reader,
+            "SELECT t.id AS trial, t.replica, t.seed, t.rung, t.state, t.steps, t.step, t.correct, "
+            "t.validation_count, t.validation_loss, t.train_loss, t.seconds, "
+            "t.images_per_second, w.host, substr(w.name, 1, 8) AS worker, "
+            "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
+            "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by "
+            "LEFT JOIN worker AS w ON w.id = a.worker "
+            "WHERE t.candidate = ?1 ORDER BY t.steps, t.replica",
+            candidate, &shown->trials, problem);
     if (!err)
         err = answer_query(reader,
                            "SELECT trial, step, loss FROM curve WHERE trial = "
