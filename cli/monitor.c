@@ -1,13 +1,36 @@
 #include "cli/monitor.h"
 
 #include <math.h>
+#include <string.h>
+
+/* How many trials there will be, about: from each rung one in eta climbs, and references train on the lowest
+ * and the top one. */
+static double trials_of(const struct experiment *experiment, int references)
+{
+    double climbing = (double)experiment->search.candidates, trials = 0;
+    for (int64_t rung = 0; rung < experiment->halving.rungs; rung++) {
+        trials += climbing;
+        climbing /= (double)experiment->halving.eta;
+    }
+    trials += references * (experiment->halving.rungs > 1 ? 2 : 1);
+    return trials * (double)experiment->child.seeds;
+}
+
+/* Where they train as long as the search, its trials are their first seeds. */
+static double trials_of_finals(const struct experiment *experiment, int references)
+{
+    double seeds = (double)experiment->finals.seeds;
+    if (experiment_finals_steps(experiment) == experiment->child.steps)
+        seeds = fmax(seeds - (double)experiment->child.seeds, 0);
+    return experiment->finals.top > 0 ? ((double)experiment->finals.top + references) * seeds : 0;
+}
 
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
 {
     *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
     if (experiment->search.candidates > 0)
-        monitor->trials =
-            ((double)experiment->search.candidates + references) * (double)experiment->child.seeds;
+        monitor->trials = trials_of(experiment, references);
+    monitor->finals = trials_of_finals(experiment, references);
     struct space *space = NULL;
     struct problem unlikely; /* experiment_parse has made this space before */
     if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE &&
@@ -24,9 +47,16 @@ static int64_t closed_trials(const struct progress_row *row)
     return row->done + row->diverged + row->failed;
 }
 
+static bool in_finals(const struct progress_row *row)
+{
+    return strcmp(row->phase, "finals") == 0;
+}
+
 /* The search ends at what comes first: so many candidates, or so many proposals. */
 double monitor_fraction(const struct monitor *monitor, const struct progress_row *row)
 {
+    if (in_finals(row)) /* all its trials are there from its beginning */
+        return (double)closed_trials(row) / (double)row->trials;
     double by_trials = NAN, by_proposals = NAN;
     if (monitor->trials > 0)
         by_trials = (double)closed_trials(row) / monitor->trials;
@@ -35,7 +65,9 @@ double monitor_fraction(const struct monitor *monitor, const struct progress_row
         const double share = row->trials ? (double)closed_trials(row) / (double)row->trials : 1;
         by_proposals = share * (double)row->proposals / monitor->proposals;
     }
-    return fmin(fmax(by_trials, by_proposals), 1);
+    double search = fmax(monitor->trials, (double)row->trials);
+    double share_of_search = search > 0 && row->finals == 0 ? search / (search + monitor->finals) : 1;
+    return fmin(fmax(by_trials, by_proposals), 1) * share_of_search;
 }
 
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
@@ -47,6 +79,8 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
         monitor->first_closed = closed;
         monitor->first_ms = now_ms;
     }
+    if (in_finals(row))
+        buf_printf(ret_text, "finals: ");
     buf_printf(ret_text, "%lld", (long long)row->candidates);
     if (row->target_candidates > 0)
         buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
@@ -101,6 +135,8 @@ void monitor_finished(const struct monitor *monitor, const struct progress_row *
     buf_printf(ret_text, ".\nTrials: %lld, of which done %lld, diverged %lld, failed %lld.\n",
                (long long)row->trials, (long long)row->done, (long long)row->diverged,
                (long long)row->failed);
+    if (row->finals > 0)
+        buf_printf(ret_text, "Of these in the finals: %lld.\n", (long long)row->finals);
     if (monitor->rl)
         buf_printf(ret_text, "PPO updates: %lld.\n", (long long)row->policy_version);
 }

@@ -48,6 +48,7 @@ struct table_context {
     struct pareto pareto;
     int64_t shown, rows;
     int64_t last_rank; /* of the row printed last */
+    bool like_next;    /* a row does not differ from the next beyond noise */
 };
 
 static void put_count(char text[32], int64_t count)
@@ -88,6 +89,7 @@ static bool table_visit(void *context, const struct ranking_row *row)
     list->shown += within;
     list->last_rank = row->rank;
 
+    const bool like_next = row->distinct_from_next == 0;
     char parameters[32];
     put_count(parameters, row->parameters);
     const char *name = known_name(row->activation);
@@ -97,7 +99,8 @@ static bool table_visit(void *context, const struct ranking_row *row)
     if (isnan(row->accuracy_sd))
         table_cell(list->table, "%s", "");
     else
-        table_cell(list->table, "± %.2f", 100 * row->accuracy_sd);
+        table_cell(list->table, "± %.2f%s", 100 * row->accuracy_sd, like_next ? " ~" : "");
+    list->like_next = list->like_next || like_next;
     table_cell(list->table, "%lld", (long long)row->seeds);
     table_cell(list->table, "%lld", (long long)row->steps);
     table_cell(list->table, "%s", parameters);
@@ -124,6 +127,8 @@ static int print_table(struct store_reader *reader, const struct ranking_options
         fputs("No function has a rank yet.\n", out);
     else if (!err) {
         table_print(list.table, out);
+        if (list.like_next)
+            fputs("~ not told from the next place beyond noise: paired by seed, at 95 %.\n", out);
         if (options->limit && list.rows > options->limit)
             fprintf(out, "%lld functions %s; -n 0 shows all.\n", (long long)list.rows,
                     options->pareto ? "are such that none is both better and cheaper" : "have a rank");
@@ -151,6 +156,7 @@ static const struct column {
     {"parameters", COLUMN_INT, offsetof(struct ranking_row, parameters), true},
     {"seconds", COLUMN_REAL, offsetof(struct ranking_row, seconds), false},
     {"cost_ns", COLUMN_REAL, offsetof(struct ranking_row, cost_ns), false},
+    {"distinct_from_next", COLUMN_REAL, offsetof(struct ranking_row, distinct_from_next), false},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 

@@ -35,10 +35,10 @@ void retrain_command(const struct child *child, const char *activation, int64_t 
     buf_printf(ret_text, "actsearch train --model %s --data %s --activation", child->model, child->data);
     shell_word(ret_text, activation);
     buf_printf(ret_text, " --steps %lld --seed %s", (long long)(steps ? steps : child->steps), seed);
-
     const struct child defaults = child_defaults();
     struct buf lines = {0}, default_lines = {0};
-    child_print(child, &lines);
+    const struct child trained = child_of_steps(child, steps ? steps : child->steps);
+    child_print(&trained, &lines);
     child_print(&defaults, &default_lines);
     /* Both texts have the same keys in the same order. */
     char *rest = (char *)lines.data, *default_rest = (char *)default_lines.data;

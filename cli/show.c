@@ -126,20 +126,22 @@ static int fill_facts(struct store_reader *reader, struct shown *shown, struct p
         "FROM candidate AS c LEFT JOIN ranking AS r ON r.activation = ?1 WHERE c.activation = ?1",
         activation, &shown->facts, problem);
     if (!err)
-        err = answer_query(reader,
-                           "SELECT t.id AS trial, t.replica, t.seed, t.state, t.steps, t.step, t.correct, "
-                           "t.validation_count, t.validation_loss, t.train_loss, t.seconds, "
-                           "t.images_per_second, w.host, substr(w.name, 1, 8) AS worker, "
-                           "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
-                           "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by "
-                           "LEFT JOIN worker AS w ON w.id = a.worker "
-                           "WHERE t.candidate = ?1 ORDER BY t.replica",
-                           candidate, &shown->trials, problem);
+        err = answer_query(
+            reader,
+            "SELECT t.id AS trial, t.replica, t.seed, t.rung, t.state, t.steps, t.step, t.correct, "
+            "t.validation_count, t.validation_loss, t.train_loss, t.seconds, "
+            "t.images_per_second, w.host, substr(w.name, 1, 8) AS worker, "
+            "(SELECT count(*) FROM attempt WHERE trial = t.id) AS attempts "
+            "FROM trial AS t LEFT JOIN attempt AS a ON a.id = t.closed_by "
+            "LEFT JOIN worker AS w ON w.id = a.worker "
+            "WHERE t.candidate = ?1 ORDER BY t.steps, t.replica",
+            candidate, &shown->trials, problem);
     if (!err)
         err = answer_query(reader,
                            "SELECT trial, step, loss FROM curve WHERE trial = "
-                           "(SELECT min(trial) FROM curve WHERE trial IN (SELECT id FROM trial WHERE "
-                           "candidate = ?1)) ORDER BY point",
+                           "(SELECT t.id FROM trial AS t WHERE t.candidate = ?1 AND "
+                           "EXISTS (SELECT 1 FROM curve WHERE trial = t.id) "
+                           "ORDER BY t.steps DESC, t.replica LIMIT 1) ORDER BY point",
                            candidate, &shown->curve, problem);
     return err ? err : fill_train_command(reader, shown, problem);
 }
@@ -284,7 +286,7 @@ static void json_value(struct json *json, const struct answer *answer, int row, 
 
 static void json_trial(struct json *json, const struct answer *trials, int row)
 {
-    static const char *const ints[] = {"trial", "replica", "seed", "steps", "step", "attempts"};
+    static const char *const ints[] = {"trial", "replica", "seed", "rung", "steps", "step", "attempts"};
     static const char *const reals[] = {"validation_loss", "train_loss", "seconds", "images_per_second"};
     json_object(json, NULL);
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)

@@ -65,6 +65,14 @@ int child_check(const struct child *child, struct problem *problem)
     return 0;
 }
 
+struct child child_of_steps(const struct child *child, int64_t steps)
+{
+    struct child other = *child;
+    other.warmup = child->warmup * steps / child->steps; /* both are at most 10^8 */
+    other.steps = steps;
+    return other;
+}
+
 void child_print(const struct child *child, struct buf *ret_text)
 {
     for (int i = 0; i < SETTINGS; i++) {

@@ -30,6 +30,8 @@ struct child child_defaults(void);
 int child_set(struct child *child, const char *key, const char *value, struct problem *problem);
 /* What holds between the fields. */
 int child_check(const struct child *child, struct problem *problem);
+/* The same training, but for its length: `steps` steps, and a warm-up of the same share of them. */
+struct child child_of_steps(const struct child *child, int64_t steps);
 /* "key = value\n" for each field, in the table's order, numbers in the shortest form that reads back exactly.
  */
 void child_print(const struct child *child, struct buf *ret_text);

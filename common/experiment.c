@@ -228,6 +228,36 @@ static int check_references(const struct experiment *experiment, struct problem 
     return err;
 }
 
+int64_t experiment_rung_steps(const struct experiment *experiment, int64_t rung)
+{
+    assert(rung >= 0 && rung < experiment->halving.rungs);
+    int64_t steps = experiment->child.steps;
+    for (int64_t above = experiment->halving.rungs - 1; above > rung; above--)
+        steps /= experiment->halving.eta;
+    return steps;
+}
+
+int64_t experiment_finals_steps(const struct experiment *experiment)
+{
+    return experiment->finals.steps > 0 ? experiment->finals.steps : experiment->child.steps;
+}
+
+/* Each rung trains longer than the one below, and the finals no shorter than the search. */
+static int check_rungs(const struct experiment *experiment, struct problem *problem)
+{
+    if (experiment_finals_steps(experiment) < experiment->child.steps)
+        return problem_set(problem, ERR_INPUT,
+                           "finals.steps: expected 0 or at least child.steps, %lld, not %lld",
+                           (long long)experiment->child.steps, (long long)experiment->finals.steps);
+    if (experiment_rung_steps(experiment, 0) > 0)
+        return 0;
+    return problem_set(problem, ERR_INPUT,
+                       "halving.rungs: with child.steps = %lld and halving.eta = %lld, the lowest of %lld rungs "
+                       "would train less than one step: expected fewer rungs, or more steps",
+                       (long long)experiment->child.steps, (long long)experiment->halving.eta,
+                       (long long)experiment->halving.rungs);
+}
+
 /* When the search ends; fills in the number of proposals. */
 static int check_limits(struct experiment *experiment, struct problem *problem)
 {
@@ -271,6 +301,8 @@ static int check_all(struct experiment *experiment, struct problem *problem)
                            "queue.heartbeat: expected at most half of queue.lease (%lldms), not %lldms",
                            (long long)experiment->queue.lease_ms, (long long)experiment->queue.heartbeat_ms);
     int err = child_check(&experiment->child, problem);
+    if (!err)
+        err = check_rungs(experiment, problem);
     if (!err)
         err = check_space(experiment, problem);
     if (!err)

@@ -13,6 +13,7 @@
 
 enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
 enum search_mode { MODE_SYNC, MODE_ASYNC };
+enum { MAX_RUNGS = 16 };
 
 struct experiment {
     char name[NAME_BYTES];
@@ -40,7 +41,16 @@ struct experiment {
         int64_t population; /* the latest proposals that parents are drawn from */
         int64_t sample;     /* members drawn for a proposal, whose best is its parent */
     } evolution;
+    struct {
+        int64_t eta;
+        int64_t rungs; /* 1: no halving */
+    } halving;
     struct child child;
+    struct {
+        int64_t top;   /* 0: no finals */
+        int64_t seeds;
+        int64_t steps; /* 0: child.steps (experiment_finals_steps) */
+    } finals;
     struct {
         int64_t lease_ms;     /* a lease lapses after this much silence */
         int64_t heartbeat_ms; /* how often a worker is to speak */
@@ -69,6 +79,11 @@ char *experiment_difference(const char *text_a, const char *text_b);
 /* All keys with defaults, bounds and meanings, as people read them on a terminal, or as the tables of docs/experiment-file.md.
  * malloc'd. */
 char *experiment_help(bool markdown);
+
+/* Training steps of a rung, 0 … halving.rungs − 1: child.steps / eta^(rungs − 1 − rung), so the top one trains child.steps. */
+int64_t experiment_rung_steps(const struct experiment *experiment, int64_t rung);
+
+int64_t experiment_finals_steps(const struct experiment *experiment);
 
 /* The reference activations, parsed: *ret_count pointers, each the caller's. */
 int experiment_references(const struct experiment *experiment, struct expr ***ret_exprs, int *ret_count,

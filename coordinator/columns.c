@@ -69,6 +69,8 @@ static const struct column counters_columns[] = {
     ROW(done),
     ROW(diverged),
     ROW(failed),
+    ROW(finals),
+    ROW(finals_open),
     ROW(workers),
 };
 _Static_assert(VERDICTS == 5, "a verdict needs its column in schema.sql and here");
@@ -92,6 +94,7 @@ static const struct column candidate_columns[] = {
     FIX(fingerprint),
     FIX(reference),
     FIX(first_proposal),
+    ROW(rung),
     ROW(steps),
     ROW(trials),
     ROW(seeds),
@@ -128,6 +131,7 @@ static const struct column trial_columns[] = {
     FIX(candidate),
     FIX(replica),
     FIX(seed),
+    FIX(rung),
     FIX(steps),
     ROW(state),
     ROW(lost),

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 static int corrupt(struct problem *problem, const char *list, int64_t key, const char *why)
 {
@@ -33,30 +34,60 @@ static int check_workers(const struct rows *rows, struct problem *problem)
     return 0;
 }
 
-/* The trials of a candidate stand together, in order of replica, and are as many as it says; it has a reward
- * once all are closed. */
+/* What the trials of a candidate add up to. */
+struct tally {
+    int64_t trials, first, open_first; /* first: those of rung 0 */
+    int64_t rung;                      /* the highest */
+};
+
+/* The trials of a candidate that have as many steps are its replicas 0, 1, 2, … in order. */
+static int tally_trials(const struct rows *rows, struct tally *tallies, struct problem *problem)
+{
+    struct map replicas = {0}; /* by candidate and steps */
+    int err = 0;
+    for (size_t i = 0; i < rows->trials.count && !err; i++) {
+        const struct trial_row *row = &rows->trials.items[i];
+        if (!within(row->candidate, rows->candidates.count)) {
+            err = corrupt(problem, "trial", row->id, "belongs to no candidate");
+        } else if (row->steps < 1 || row->steps > UINT32_MAX || row->rung < RUNG_FINALS) {
+            err = corrupt(problem, "trial", row->id, "is of no length, or of no rung");
+        } else {
+            uint64_t key = (uint64_t)row->candidate << 32 | (uint64_t)row->steps;
+            uint32_t before = map_get(&replicas, key);
+            if (row->replica != before)
+                err = corrupt(problem, "trial", row->id, "is out of order");
+            map_set(&replicas, key, before + 1);
+            struct tally *tally = &tallies[row->candidate - 1];
+            tally->trials++;
+            tally->first += row->rung == 0;
+            tally->open_first += row->rung == 0 && is_open(row);
+            if (row->rung > tally->rung)
+                tally->rung = row->rung;
+        }
+    }
+    map_release(&replicas);
+    return err;
+}
+
+/* A candidate has as many trials as it says, some of rung 0 and none of a rung above its own; it has a reward
+ * once those of rung 0 are closed. */
 static int check_candidates(const struct rows *rows, struct problem *problem)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < rows->candidates.count; i++) {
+    struct tally *tallies = xcalloc(rows->candidates.count, sizeof *tallies);
+    int err = tally_trials(rows, tallies, problem);
+    for (size_t i = 0; i < rows->candidates.count && !err; i++) {
         const struct candidate_row *row = &rows->candidates.items[i];
         if (row->id != (int64_t)i + 1)
-            return corrupt(problem, "candidate", (int64_t)i + 1, "is missing");
-        int64_t trials = 0, open = 0;
-        for (; at < rows->trials.count && rows->trials.items[at].candidate == row->id; at++, trials++) {
-            if (rows->trials.items[at].replica != trials)
-                return corrupt(problem, "trial", rows->trials.items[at].id, "is out of order");
-            open += is_open(&rows->trials.items[at]);
-        }
-        if (trials == 0 || trials != row->trials)
-            return corrupt(problem, "candidate", row->id, "its trials are not all there");
-        if (isnan(row->reward) != (open > 0))
-            return corrupt(problem, "candidate", row->id, "its reward does not fit its trials");
-        if (!isnan(row->reward) && !(row->reward >= 0 && row->reward <= 1))
-            return corrupt(problem, "candidate", row->id, "its reward is not from 0 to 1");
+            err = corrupt(problem, "candidate", (int64_t)i + 1, "is missing");
+        else if (tallies[i].first == 0 || tallies[i].trials != row->trials || tallies[i].rung > row->rung)
+            err = corrupt(problem, "candidate", row->id, "its trials are not all there");
+        else if (isnan(row->reward) != (tallies[i].open_first > 0))
+            err = corrupt(problem, "candidate", row->id, "its reward does not fit its trials");
+        else if (!isnan(row->reward) && !(row->reward >= 0 && row->reward <= 1))
+            err = corrupt(problem, "candidate", row->id, "its reward is not from 0 to 1");
     }
-    return at == rows->trials.count ? 0
-                                    : corrupt(problem, "trial", (int64_t)at + 1, "belongs to no candidate");
+    free(tallies);
+    return err;
 }
 
 static int check_trials(const struct rows *rows, struct problem *problem)

@@ -1,6 +1,7 @@
 #include "coordinator/core_state.h"
 
 #include "coordinator/consistent.h"
+#include "coordinator/finals.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -69,9 +70,8 @@ const char *core_first_host(const struct core *core, int64_t trial)
 
 void core_close_trial(struct core *core, int64_t trial, const struct trial_row *outcome)
 {
-    int64_t candidate = ledger_trial(&core->ledger, trial)->candidate;
-    if (ledger_close(&core->ledger, trial, outcome))
-        propose_reward(&core->propose, candidate);
+    bool rewarded = ledger_close(&core->ledger, trial, outcome);
+    propose_closed(&core->propose, trial, rewarded);
     if (outcome->closed_by != 0)
         audit_add(&core->audit, trial, core_first_host(core, trial));
 }
@@ -163,6 +163,24 @@ static void serve(struct core *core)
     }
 }
 
+/* Nothing is open, and the search will propose nothing more. */
+static bool search_is_done(const struct core *core)
+{
+    const struct counters_row *counters = &core->kept.counters;
+    return core->propose.over && counters->ready + counters->leased == 0 && !core_finished(core);
+}
+
+/* Where the finals have trials that are not there yet, the experiment goes on with them. */
+static void begin_finals(struct core *core)
+{
+    if (!search_is_done(core))
+        return;
+    int64_t added = finals_begin(core->experiment, &core->ledger, &core->queue);
+    if (added > 0)
+        core_note(core, "finals", "%s: the best are trained again, %" PRId64 " trials", core->propose.over,
+                  added);
+}
+
 /* Second trainings, for workers that would be idle; a turn gives out at most what they want now. */
 static void serve_audits(struct core *core)
 {
@@ -200,8 +218,7 @@ static bool audits_go_on(const struct core *core)
 static void finish_if_done(struct core *core)
 {
     const struct counters_row *counters = &core->kept.counters;
-    if (core_finished(core) || !core->propose.over || counters->ready + counters->leased > 0 ||
-        audits_go_on(core))
+    if (!search_is_done(core) || audits_go_on(core))
         return;
     if (core->audit.waiting > 0)
         core_note(core, "finish", "%" PRId64 " trials were not audited: no other host is there",
@@ -223,8 +240,8 @@ void core_advance(struct core *core, int64_t now_ms)
 {
     core_set_now(core, now_ms);
     expire(core);
-    core->more_to_do =
-        propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    begin_finals(core);
     serve(core);
     serve_audits(core);
     finish_if_done(core);
@@ -284,7 +301,11 @@ void core_message(const struct core *core, const struct core_send *send, struct 
             ledger_trial(&core->ledger, ledger_attempt(&core->ledger, send->attempt)->trial);
         *lease = (struct msg_lease){.attempt = send->attempt, .trial = trial->id, .seed = trial->seed};
         msg_put_text(lease->activation, sizeof lease->activation, core_activation(core, trial->id));
-        msg_put_text(lease->child, sizeof lease->child, core->child_text);
+        struct child child = child_of_steps(&core->experiment->child, trial->steps);
+        struct buf text = {0};
+        child_print(&child, &text);
+        msg_put_text(lease->child, sizeof lease->child, buf_text(&text));
+        buf_release(&text);
         break;
     }
     case MSG_ACK:
@@ -404,12 +425,8 @@ int core_new(const struct experiment *experiment, const struct space *space, str
         return err;
     }
     struct core *core = xcalloc(1, sizeof *core);
-    struct buf child_text = {0};
-    child_print(&experiment->child, &child_text);
     core->experiment = experiment;
     core->experiment_text = experiment_text(experiment);
-    core->child_text = xstrdup(buf_text(&child_text));
-    buf_release(&child_text);
     core->now_ms = now_ms;
     core->kept = *restored;
     *restored = (struct rows){0};
@@ -443,7 +460,6 @@ void core_destroy(struct core **core)
     rows_release(&(*core)->kept);
     rows_release(&(*core)->changes);
     free((*core)->experiment_text);
-    free((*core)->child_text);
     free((*core)->sends);
     free(*core);
     *core = NULL;

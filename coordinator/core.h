@@ -20,7 +20,8 @@
  * 5. A worker that came with a key is known by that key and its name together: whoever holds another key
  *    cannot be it, has nothing leased to it, and so cannot report for it.
  * 6. The candidates, their order, their rewards and the end do not depend on time, workers or the order of
- *    arrival, as long as no trial fails (propose.h) and the search is not an asynchronous one that learns.
+ *    arrival, as long as no trial fails (propose.h) and the search is not an asynchronous one that learns or
+ *    halves.
  */
 #ifndef COORDINATOR_CORE_H
 #define COORDINATOR_CORE_H

@@ -14,7 +14,6 @@
 struct core {
     const struct experiment *experiment; /* borrowed */
     char *experiment_text;
-    char *child_text;
     int64_t now_ms;      /* never goes back */
     struct rows kept;    /* the present: all that is restored at the next start */
     struct rows changes; /* of this turn */

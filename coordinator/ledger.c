@@ -89,7 +89,9 @@ static void move_trial(struct ledger *ledger, struct trial_row *trial, enum tria
     struct counters_row *counters = &ledger->kept->counters;
     (*counter_of(counters, trial->state))--;
     (*counter_of(counters, state))++;
+    counters->finals_open -= trial->rung == RUNG_FINALS && trial_is_open(trial);
     trial->state = state;
+    counters->finals_open += trial->rung == RUNG_FINALS && trial_is_open(trial);
     ledger->changes->counters_changed = true;
     assert(counters->trials ==
            counters->ready + counters->leased + counters->done + counters->diverged + counters->failed);
@@ -105,45 +107,58 @@ static void write_attempt(struct ledger *ledger, const struct attempt_row *attem
     *rows_attempt(ledger->changes) = *attempt;
 }
 
-static void make_room(struct ledger *ledger, size_t candidate)
+static void make_room_for_candidate(struct ledger *ledger, size_t candidate)
 {
-    if (candidate < ledger->capacity)
+    if (candidate < ledger->candidate_capacity)
         return;
-    size_t wanted = 2 * candidate + 64, old = ledger->capacity;
-    ledger->first_trial = xrealloc(ledger->first_trial, wanted, sizeof *ledger->first_trial);
-    ledger->open_trials = xrealloc(ledger->open_trials, wanted, sizeof *ledger->open_trials);
-    memset(ledger->first_trial + old, 0, (wanted - old) * sizeof *ledger->first_trial);
-    memset(ledger->open_trials + old, 0, (wanted - old) * sizeof *ledger->open_trials);
-    ledger->capacity = wanted;
+    size_t wanted = 2 * candidate + 64, old = ledger->candidate_capacity;
+    ledger->trials_of = xrealloc(ledger->trials_of, wanted, sizeof *ledger->trials_of);
+    memset(ledger->trials_of + old, 0, (wanted - old) * sizeof *ledger->trials_of);
+    ledger->candidate_capacity = wanted;
+}
+
+/* Puts a trial behind the others of its candidate, and counts it. */
+static void list_trial(struct ledger *ledger, const struct trial_row *trial)
+{
+    if ((size_t)trial->id >= ledger->trial_capacity) {
+        ledger->trial_capacity = 2 * (size_t)trial->id + 64;
+        ledger->next_trial = xrealloc(ledger->next_trial, ledger->trial_capacity, sizeof *ledger->next_trial);
+    }
+    struct trials_of *trials = &ledger->trials_of[trial->candidate];
+    ledger->next_trial[trial->id] = 0;
+    if (trials->first == 0)
+        trials->first = trial->id;
+    else
+        ledger->next_trial[trials->last] = trial->id;
+    trials->last = trial->id;
+    trials->open += trial->rung == 0 && trial_is_open(trial);
+    ledger->kept->counters.trials++;
+    (*counter_of(&ledger->kept->counters, trial->state))++;
+    ledger->kept->counters.finals += trial->rung == RUNG_FINALS;
+    ledger->kept->counters.finals_open += trial->rung == RUNG_FINALS && trial_is_open(trial);
 }
 
 void ledger_start(struct ledger *ledger, struct rows *kept, struct rows *changes)
 {
     *ledger = (struct ledger){.kept = kept, .changes = changes};
-    make_room(ledger, kept->candidates.count);
+    make_room_for_candidate(ledger, kept->candidates.count);
     struct counters_row *counters = &kept->counters;
     counters->trials = counters->ready = counters->leased = 0;
-    counters->done = counters->diverged = counters->failed = 0;
-    for (size_t i = 0; i < kept->trials.count; i++) {
-        const struct trial_row *trial = &kept->trials.items[i];
-        if (trial->replica == 0)
-            ledger->first_trial[trial->candidate] = trial->id;
-        ledger->open_trials[trial->candidate] += trial_is_open(trial);
-        counters->trials++;
-        (*counter_of(counters, trial->state))++;
-    }
+    counters->done = counters->diverged = counters->failed = counters->finals = counters->finals_open = 0;
+    for (size_t i = 0; i < kept->trials.count; i++)
+        list_trial(ledger, &kept->trials.items[i]);
     for (size_t i = 1; i < kept->attempts.count; i++)
         assert(kept->attempts.items[i - 1].id < kept->attempts.items[i].id);
 }
 
 void ledger_release(struct ledger *ledger)
 {
-    free(ledger->first_trial);
-    free(ledger->open_trials);
+    free(ledger->trials_of);
+    free(ledger->next_trial);
     *ledger = (struct ledger){0};
 }
 
-int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *row, uint64_t experiment_seed)
+int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *row)
 {
     struct rows *kept = ledger->kept;
     struct candidate_row *candidate = rows_candidate(kept);
@@ -152,31 +167,55 @@ int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *
     candidate->activation = rows_keep(kept, row->activation);
     candidate->accuracy_mean = candidate->accuracy_sd = candidate->validation_loss_mean = NAN;
     candidate->seconds = candidate->cost_ns = candidate->reward = NAN;
+    make_room_for_candidate(ledger, (size_t)candidate->id);
     *rows_candidate(ledger->changes) = *candidate;
+    return candidate->id;
+}
 
-    int64_t first = (int64_t)kept->trials.count + 1;
-    for (int64_t replica = 0; replica < row->trials; replica++) {
+/* ---- the trials of a candidate ------------------------------------------------------------------------- */
+
+/* Over the trials of a candidate, in the order of their numbers. */
+#define EACH_TRIAL(row, ledger, candidate)                                                                   \
+    const struct trial_row *row = ledger_trial(ledger, (ledger)->trials_of[candidate].first);                \
+    row;                                                                                                     \
+    row = ledger_trial(ledger, (ledger)->next_trial[row->id])
+
+int64_t ledger_add_trials(struct ledger *ledger, int64_t candidate, int64_t rung, int64_t steps,
+                          int64_t replicas, uint64_t experiment_seed)
+{
+    struct rows *kept = ledger->kept;
+    struct candidate_row *owner = candidate_at(ledger, candidate);
+    int64_t there = 0;
+    for (EACH_TRIAL(row, ledger, candidate))
+        there += row->steps == steps;
+    for (int64_t replica = there; replica < replicas; replica++) {
         struct trial_row *trial = rows_trial(kept);
-        *trial = (struct trial_row){.id = first + replica,
-                                    .candidate = candidate->id,
+        *trial = (struct trial_row){.id = (int64_t)kept->trials.count,
+                                    .candidate = candidate,
                                     .replica = replica,
                                     .seed = (int64_t)trial_seed(experiment_seed, (uint32_t)replica),
-                                    .steps = row->steps,
+                                    .rung = rung,
+                                    .steps = steps,
                                     .state = TRIAL_READY,
                                     .validation_loss = NAN,
                                     .train_loss = NAN,
                                     .seconds = NAN,
                                     .images_per_second = NAN,
                                     .cost_ns = NAN};
+        list_trial(ledger, trial);
         write_trial(ledger, trial);
     }
-    make_room(ledger, (size_t)candidate->id);
-    ledger->first_trial[candidate->id] = first;
-    ledger->open_trials[candidate->id] = row->trials;
-    kept->counters.trials += row->trials;
-    kept->counters.ready += row->trials;
+    int64_t added = replicas > there ? replicas - there : 0;
+    if (added == 0 && rung <= owner->rung)
+        return 0;
+    if (rung > owner->rung)
+        owner->rung = rung;
+    if (owner->trials == 0)
+        owner->steps = steps;
+    owner->trials += added;
+    *rows_candidate(ledger->changes) = *owner;
     ledger->changes->counters_changed = true;
-    return first;
+    return added;
 }
 
 static void add_attempt(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms)
@@ -245,45 +284,92 @@ void ledger_ready(struct ledger *ledger, int64_t trial, bool lost)
     write_trial(ledger, row);
 }
 
-void candidate_figures(struct candidate_row *row, const struct trial_row *trials)
+static bool has_outcome(const struct trial_row *trial)
 {
-    double accuracy = 0, loss = 0, seconds = 0, cost_ns = 0;
-    int64_t done = 0, open = 0;
-    row->seeds = row->diverged = row->failed = row->parameters = row->betas = 0;
-    for (int64_t i = 0; i < row->trials; i++) {
-        const struct trial_row *trial = &trials[i];
-        open += trial_is_open(trial);
-        row->failed += trial->state == TRIAL_FAILED;
-        row->diverged += trial->state == TRIAL_DIVERGED;
-        if (trial->state != TRIAL_DONE && trial->state != TRIAL_DIVERGED)
+    return trial->state == TRIAL_DONE || trial->state == TRIAL_DIVERGED;
+}
+
+static double accuracy_of(const struct trial_row *trial)
+{
+    return trial->state == TRIAL_DONE ? (double)trial->correct / (double)trial->validation_count : 0;
+}
+
+struct figures ledger_figures(const struct ledger *ledger, int64_t candidate, int64_t steps, int64_t replicas)
+{
+    struct figures figures = {0};
+    double accuracy = 0, loss = 0, seconds = 0, cost_ns = 0, squares = 0;
+    for (EACH_TRIAL(trial, ledger, candidate)) {
+        if (trial->steps != steps || trial->replica >= replicas)
             continue;
-        row->seeds++;
+        figures.open += trial_is_open(trial);
+        figures.diverged += trial->state == TRIAL_DIVERGED;
+        if (!has_outcome(trial))
+            continue;
+        figures.seeds++;
         seconds += trial->seconds;
-        if (row->parameters == 0) {
-            row->parameters = trial->parameters;
-            row->betas = trial->betas;
+        if (figures.parameters == 0) {
+            figures.parameters = trial->parameters;
+            figures.betas = trial->betas;
         }
         if (trial->state == TRIAL_DIVERGED)
             continue;
-        done++;
-        accuracy += (double)trial->correct / (double)trial->validation_count;
+        figures.done++;
+        accuracy += accuracy_of(trial);
         loss += trial->validation_loss;
         cost_ns += trial->cost_ns;
     }
-    row->accuracy_mean = row->seeds > 0 ? accuracy / (double)row->seeds : NAN;
-    row->seconds = row->seeds > 0 ? seconds / (double)row->seeds : NAN;
-    row->validation_loss_mean = done > 0 ? loss / (double)done : NAN;
-    row->cost_ns = done > 0 ? cost_ns / (double)done : NAN;
-    double squares = 0;
-    for (int64_t i = 0; i < row->trials; i++) {
-        const struct trial_row *trial = &trials[i];
-        double value =
-            trial->state == TRIAL_DONE ? (double)trial->correct / (double)trial->validation_count : 0;
-        if (trial->state == TRIAL_DONE || trial->state == TRIAL_DIVERGED)
-            squares += (value - row->accuracy_mean) * (value - row->accuracy_mean);
+    double seeds = (double)figures.seeds, done = (double)figures.done;
+    figures.accuracy_mean = figures.seeds > 0 ? accuracy / seeds : NAN;
+    figures.seconds = figures.seeds > 0 ? seconds / seeds : NAN;
+    figures.validation_loss_mean = figures.done > 0 ? loss / done : NAN;
+    figures.cost_ns = figures.done > 0 ? cost_ns / done : NAN;
+    for (EACH_TRIAL(trial, ledger, candidate)) {
+        double distance = accuracy_of(trial) - figures.accuracy_mean;
+        if (trial->steps == steps && trial->replica < replicas && has_outcome(trial))
+            squares += distance * distance;
     }
-    row->accuracy_sd = row->seeds > 1 ? sqrt(squares / (double)(row->seeds - 1)) : NAN;
-    row->reward = open == 0 ? accuracy / (double)row->trials : NAN;
+    figures.accuracy_sd = figures.seeds > 1 ? sqrt(squares / (seeds - 1)) : NAN;
+    return figures;
+}
+
+/* Of rung 0; NaN while one of its trials is open. */
+static double reward_of(const struct ledger *ledger, int64_t candidate)
+{
+    double accuracy = 0;
+    int64_t trials = 0, open = 0;
+    for (EACH_TRIAL(trial, ledger, candidate)) {
+        if (trial->rung != 0)
+            continue;
+        accuracy += accuracy_of(trial);
+        open += trial_is_open(trial);
+        trials++;
+    }
+    return open == 0 ? accuracy / (double)trials : NAN;
+}
+
+void ledger_compute(const struct ledger *ledger, struct candidate_row *row)
+{
+    int64_t longest = 0, shortest = INT64_MAX;
+    row->failed = 0;
+    for (EACH_TRIAL(trial, ledger, row->id)) {
+        row->failed += trial->state == TRIAL_FAILED;
+        if (has_outcome(trial) && trial->steps > longest)
+            longest = trial->steps;
+        if (trial->steps < shortest)
+            shortest = trial->steps;
+    }
+    row->steps = longest > 0 ? longest : shortest;
+    struct figures figures = ledger_figures(ledger, row->id, row->steps, INT64_MAX);
+    row->seeds = figures.seeds;
+    row->diverged = figures.diverged;
+    row->accuracy_mean = figures.accuracy_mean;
+    row->accuracy_sd = figures.accuracy_sd;
+    row->validation_loss_mean = figures.validation_loss_mean;
+    row->parameters = figures.parameters;
+    row->betas = figures.betas;
+    row->seconds = figures.seconds;
+    row->cost_ns = figures.cost_ns;
+    row->reward = reward_of(ledger, row->id);
 }
 
 bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *outcome)
@@ -295,6 +381,7 @@ bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *
     closed.candidate = row->candidate;
     closed.replica = row->replica;
     closed.seed = row->seed;
+    closed.rung = row->rung;
     closed.steps = row->steps;
     closed.state = row->state; /* moved below, where it is counted */
     *row = closed;
@@ -302,8 +389,8 @@ bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *
     write_trial(ledger, row);
 
     struct candidate_row *candidate = candidate_at(ledger, row->candidate);
-    bool last = --ledger->open_trials[row->candidate] == 0;
-    candidate_figures(candidate, trial_at(ledger, ledger->first_trial[candidate->id]));
+    bool last = row->rung == 0 && --ledger->trials_of[row->candidate].open == 0;
+    ledger_compute(ledger, candidate);
     *rows_candidate(ledger->changes) = *candidate;
     return last;
 }

@@ -4,14 +4,16 @@
  * Every change is made here, counted here, and appended to the changes that the shell makes durable.
  *
  * Invariants
- * 1. Candidates and trials are numbered 1, 2, 3, … in the order of admission; the trials of a candidate are
- *    consecutive, in order of replica.
+ * 1. Candidates and trials are numbered 1, 2, 3, … in the order of admission; the trials of a candidate
+ *    that have the same number of steps are its replicas 0, 1, 2, … in the order of their numbers.
  * 2. A trial is open (ready, leased) or closed (done, diverged, failed), and once closed it never changes
  *    again.
  * 3. counters.trials = ready + leased + done + diverged + failed, always.
  * 4. Attempts stand in kept->attempts in ascending order of their numbers.
- * 5. The figures of a candidate are computed from its closed trials in order of replica: their bits do not
- *    depend on the order in which the results came.
+ * 5. The figures of a candidate are computed from its closed trials of one length in order of replica: their
+ *    bits do not depend on the order in which the results came.
+ * 6. A trial that is to be there already is not made again: more of the same length begin after its last
+ *    replica.
  */
 #ifndef COORDINATOR_LEDGER_H
 #define COORDINATOR_LEDGER_H
@@ -21,9 +23,13 @@
 struct ledger {
     struct rows *kept;    /* borrowed: the present rows by number, and their texts */
     struct rows *changes; /* borrowed: where changed rows go */
-    int64_t *first_trial; /* by candidate */
-    int64_t *open_trials; /* by candidate: not closed yet */
-    size_t capacity;
+    struct trials_of {
+        int64_t first, last; /* its trials in order of their numbers; 0: none */
+        int64_t open;        /* of rung 0: not closed yet */
+    } * trials_of;           /* by candidate */
+    size_t candidate_capacity;
+    int64_t *next_trial; /* by trial: the next one of the same candidate; 0: none */
+    size_t trial_capacity;
 };
 
 /* `kept` holds what is restored, and is consistent. Counts its trials. */
@@ -39,10 +45,31 @@ static inline bool trial_is_open(const struct trial_row *trial)
     return trial->state == TRIAL_READY || trial->state == TRIAL_LEASED;
 }
 
-/* Adds candidate number count + 1 with its trials, all ready; `row` gives activation (copied), fingerprint,
- * reference, first_proposal, steps and trials. Returns the number of its first trial. */
-int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *row,
-                             uint64_t experiment_seed);
+/* Adds candidate number count + 1, without trials yet; `row` gives activation (copied), fingerprint,
+ * reference, first_proposal. Returns its number. */
+int64_t ledger_add_candidate(struct ledger *ledger, const struct candidate_row *row);
+/* Adds the trials that `candidate` lacks of `replicas` trials of `steps` steps, for that rung, all ready.
+ * Returns how many: their numbers are the last ones. */
+int64_t ledger_add_trials(struct ledger *ledger, int64_t candidate, int64_t rung, int64_t steps,
+                          int64_t replicas, uint64_t experiment_seed);
+
+/* The number of the last trial, which is how many there are. */
+static inline int64_t ledger_trials(const struct ledger *ledger)
+{
+    return (int64_t)ledger->kept->trials.count;
+}
+
+/* The outcome of the trials of one length of a candidate. */
+struct figures {
+    int64_t open, done;      /* done: with an accuracy */
+    int64_t seeds, diverged; /* see candidate_row, as all that follows */
+    double accuracy_mean, accuracy_sd, validation_loss_mean;
+    int64_t parameters, betas;
+    double seconds, cost_ns;
+};
+/* Of those that have `steps` steps, and a replica below `replicas`. */
+struct figures ledger_figures(const struct ledger *ledger, int64_t candidate, int64_t steps,
+                              int64_t replicas);
 
 /* A ready trial goes out under a new attempt. */
 void ledger_lease(struct ledger *ledger, int64_t attempt, int64_t trial, int64_t worker, int64_t now_ms);
@@ -57,13 +84,13 @@ void ledger_end_attempt(struct ledger *ledger, int64_t attempt, enum attempt_sta
 /* A leased trial is ready again; `lost`: that counts as a lost attempt. */
 void ledger_ready(struct ledger *ledger, int64_t trial, bool lost);
 /* Closes an open trial: `outcome` gives state, closed_by, closed_ms, lost and the figures. True when that was
- * the last open trial of its candidate, whose reward is known now. */
+ * the last open trial of rung 0 of its candidate, whose reward is known now. */
 bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *outcome);
-/* Computes the figures of a candidate (seeds, diverged, failed, accuracy_mean … reward) anew from its
- * row->trials trials, in order of replica. */
-void candidate_figures(struct candidate_row *row, const struct trial_row *trials);
-/* What the search is told of a candidate: the mean accuracy of its trials, where a diverged or failed one
- * counts 0. NaN while one is open. */
+/* Computes the figures of a candidate (steps, seeds, diverged, failed, accuracy_mean … reward) anew from its
+ * trials. */
+void ledger_compute(const struct ledger *ledger, struct candidate_row *row);
+/* What the search is told of a candidate: the mean accuracy of its trials of rung 0, where a diverged or
+ * failed one counts 0. NaN while one is open. */
 double ledger_reward(const struct ledger *ledger, int64_t candidate);
 
 #endif

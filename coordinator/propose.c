@@ -31,21 +31,17 @@ static void wait_for(struct propose *propose, int64_t candidate, const struct pr
     propose->repetitions += row->outcome == PROPOSAL_DUPLICATE;
 }
 
-/* Adds a candidate; its trials are ready. */
+/* Adds a candidate; its first trials are ready. */
 static void add_candidate(struct propose *propose, const struct admission *admission, bool reference,
                           int64_t first_proposal)
 {
-    const struct child *child = &propose->experiment->child;
     struct candidate_row row = {.activation = admission->activation,
                                 .fingerprint = admission->fingerprint,
                                 .reference = reference,
-                                .first_proposal = first_proposal,
-                                .steps = child->steps,
-                                .trials = child->seeds};
-    int64_t first = ledger_add_candidate(propose->ledger, &row, propose->experiment->seed);
-    assert(admission->candidate == (int64_t)propose->kept->candidates.count);
-    for (int64_t i = 0; i < row.trials; i++)
-        queue_put(propose->queue, first + i);
+                                .first_proposal = first_proposal};
+    int64_t candidate = ledger_add_candidate(propose->ledger, &row);
+    assert(admission->candidate == candidate);
+    halving_admit(&propose->halving, candidate);
 }
 
 static int add_references(struct propose *propose, struct problem *problem)
@@ -117,6 +113,7 @@ int propose_start(struct propose *propose, const struct experiment *experiment, 
                                 .changes = changes,
                                 .search = search_new(experiment, space)};
     admit_start(&propose->admit, space);
+    halving_start(&propose->halving, experiment, ledger, queue);
     if (kept->candidates.count > 0 || kept->counters.proposals > 0)
         return restore(propose, problem);
     return add_references(propose, problem);
@@ -126,6 +123,7 @@ void propose_release(struct propose *propose)
 {
     search_destroy(&propose->search);
     admit_release(&propose->admit);
+    halving_release(&propose->halving);
     for (size_t i = 0; i < propose->waiting_capacity; i++)
         free(propose->waiting[i].items);
     free(propose->waiting);
@@ -141,8 +139,12 @@ static void report(struct propose *propose, struct proposal_row *row, double rew
     propose->changes->search_changed = true;
 }
 
-void propose_reward(struct propose *propose, int64_t candidate)
+void propose_closed(struct propose *propose, int64_t trial, bool rewarded)
 {
+    halving_closed(&propose->halving, trial);
+    if (!rewarded)
+        return;
+    int64_t candidate = ledger_trial(propose->ledger, trial)->candidate;
     struct waiting *waiting = waiting_of(propose, candidate);
     double reward = ledger_reward(propose->ledger, candidate);
     for (size_t i = 0; i < waiting->count; i++) {
@@ -220,13 +222,24 @@ static bool repeats_itself(const struct propose *propose)
     return search_asynchronous(propose->search) && propose->repetitions >= (open > batch ? open : batch);
 }
 
+static bool nothing_open(const struct propose *propose)
+{
+    return propose->kept->counters.ready + propose->kept->counters.leased == 0;
+}
+
 bool propose_fill(struct propose *propose, size_t wanted, int budget)
 {
     size_t enough = search_asynchronous(propose->search) ? wanted : wanted + READY_STOCK;
     for (;;) {
         if (!propose->over)
             propose->over = limit_reached(propose);
-        if (propose->over || propose->queue->count >= enough || repeats_itself(propose))
+        halving_climb(&propose->halving, propose->kept->counters.proposals, propose->over);
+        bool last = propose->over && nothing_open(propose);
+        if (propose->queue->count >= enough && !last)
+            return false;
+        if (halving_promote(&propose->halving, last))
+            continue;
+        if (propose->over || repeats_itself(propose))
             return false;
         if (budget-- == 0)
             return true;

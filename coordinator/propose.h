@@ -7,7 +7,7 @@
  *    arrive, nor on how far ahead the queue is filled. (The proposals of an asynchronous search that learns
  *    do depend on it.)
  * 2. Every proposal is rewarded once: at once where it is rejected (0) or a duplicate of a candidate whose
- *    trials are all closed, else when the last trial of its candidate closes.
+ *    trials of rung 0 are all closed, else when the last of these closes.
  * 3. An asynchronous search that learns does not run ahead: a proposal is made only when a worker waits for
  *    a trial, from all that is known then; and repetitions of functions that are still in training stop it
  *    when there are as many as open trials, and at least search.batch.
@@ -18,6 +18,7 @@
 #define COORDINATOR_PROPOSE_H
 
 #include "coordinator/admit.h"
+#include "coordinator/halving.h"
 #include "coordinator/ledger.h"
 #include "coordinator/queue.h"
 #include "coordinator/search/search.h"
@@ -30,14 +31,15 @@ struct propose {
     struct rows *changes;
     struct search *search;
     struct admit admit;
+    struct halving halving;
     struct waiting {
         struct proposal_row *items;
         size_t count, capacity;
     } * waiting; /* by candidate: the proposals that wait for its reward, in order */
     size_t waiting_capacity;
-    int64_t repetitions; /* of the proposals that wait: those that are not the first of their candidate */
+    int64_t repetitions;   /* of the proposals that wait: those that are not the first of their candidate */
     int64_t model_version; /* of the policy whose model was written last; 0: none */
-    const char *over;    /* why no more is proposed; NULL while more is */
+    const char *over;      /* why no more is proposed; NULL while more is */
 };
 
 /* Restores from `kept` (after the ledger), or admits the references where there is nothing yet. ERR_CORRUPT,
@@ -48,11 +50,12 @@ int propose_start(struct propose *propose, const struct experiment *experiment, 
 void propose_release(struct propose *propose);
 
 /* Admits proposals until `wanted` trials are ready and a stock beyond them (none where the search must not
- * run ahead), the search waits or is over, or `budget` of them were made. True where only the budget ended
- * it. */
+ * run ahead), the search waits or is over, or `budget` of them were made; and promotes candidates
+ * (halving.h). True where only the budget ended it. */
 bool propose_fill(struct propose *propose, size_t wanted, int budget);
-/* All trials of the candidate are closed: rewards what waited for it. */
-void propose_reward(struct propose *propose, int64_t candidate);
+/* That trial has closed; `rewarded`: with it the reward of its candidate is known, and what waited for it is
+ * told. */
+void propose_closed(struct propose *propose, int64_t trial, bool rewarded);
 /* Appends the state of the search, if it changed, and its model, if that did. */
 void propose_write(struct propose *propose, int64_t now_ms);
 

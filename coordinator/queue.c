@@ -61,6 +61,12 @@ void queue_put(struct queue *queue, int64_t trial)
     rise(queue, queue->count++);
 }
 
+void queue_put_last(struct queue *queue, int64_t last, int64_t count)
+{
+    for (int64_t trial = last - count + 1; trial <= last; trial++)
+        queue_put(queue, trial);
+}
+
 bool queue_remove(struct queue *queue, int64_t trial)
 {
     if (!queue_has(queue, trial))

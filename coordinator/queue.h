@@ -23,9 +23,10 @@ struct queue {
     size_t place_count;
 };
 
-void queue_put(struct queue *queue, int64_t trial);    /* must not be in it */
-int64_t queue_take(struct queue *queue);               /* the lowest; 0 where it is empty */
-bool queue_remove(struct queue *queue, int64_t trial); /* false: it was not in it */
+void queue_put(struct queue *queue, int64_t trial);                    /* must not be in it */
+void queue_put_last(struct queue *queue, int64_t last, int64_t count); /* trials last − count + 1 … last */
+int64_t queue_take(struct queue *queue);                               /* the lowest; 0 where it is empty */
+bool queue_remove(struct queue *queue, int64_t trial);                 /* false: it was not in it */
 bool queue_has(const struct queue *queue, int64_t trial);
 void queue_release(struct queue *queue);
 

@@ -11,7 +11,15 @@ static bool at_least(int64_t now, int64_t before)
     return now == 0 || (before != 0 && now >= before);
 }
 
-/* True where the old experiment, with the limits of the new one, is the new one, and neither limit is
+/* Finals grow where there were none, or in all that they are. */
+static bool finals_grown(const struct experiment *experiment, const struct experiment *old)
+{
+    return old->finals.top == 0 ||
+           (experiment->finals.top >= old->finals.top && experiment->finals.seeds >= old->finals.seeds &&
+            experiment_finals_steps(experiment) >= experiment_finals_steps(old));
+}
+
+/* True where the old experiment, with the limits of the new one, is the new one, and none of the limits is
  * smaller. */
 static bool only_grown(const char *old_text, const struct experiment *experiment, const char *text)
 {
@@ -20,9 +28,11 @@ static bool only_grown(const char *old_text, const struct experiment *experiment
     if (experiment_parse("the database", old_text, NULL, 0, &old, &ignored) != 0)
         return false;
     bool grown = at_least(experiment->search.candidates, old->search.candidates) &&
-                 at_least(experiment->search.proposals, old->search.proposals);
+                 at_least(experiment->search.proposals, old->search.proposals) &&
+                 finals_grown(experiment, old);
     old->search.candidates = experiment->search.candidates;
     old->search.proposals = experiment->search.proposals;
+    old->finals = experiment->finals;
     char *limits_taken_over = experiment_text(old);
     grown = grown && strcmp(limits_taken_over, text) == 0;
     free(limits_taken_over);
@@ -46,11 +56,11 @@ int resume_check(const struct experiment_row *row, const struct experiment *expe
         grown = only_grown(row->text, experiment, text);
         if (!grown) {
             char *difference = experiment_difference(row->text, text);
-            err = problem_set(
-                problem, ERR_CONFLICT,
-                "the database belongs to another experiment (search.candidates and search.proposals may "
-                "grow, all else must stay):\n%.*s",
-                (int)strlen(difference) - 1, difference); /* a message does not end its line */
+            err = problem_set(problem, ERR_CONFLICT,
+                              "the database belongs to another experiment (search.candidates, "
+                              "search.proposals and [finals] "
+                              "may grow, all else must stay):\n%.*s",
+                              (int)strlen(difference) - 1, difference); /* a message does not end its line */
             free(difference);
         }
     }

@@ -55,7 +55,9 @@ struct counters_row {
     int64_t rejected_by[VERDICTS]; /* the same, by reason */
     int64_t trials;                /* all; = ready + leased + done + diverged + failed */
     int64_t ready, leased, done, diverged, failed;
-    int64_t workers; /* connected now */
+    int64_t finals;      /* of the trials those that were made for the finals */
+    int64_t finals_open; /* of these those that are ready or leased */
+    int64_t workers;     /* connected now */
 };
 
 /* A worker daemon; a daemon that is started again is another one. Restored. */
@@ -83,20 +85,21 @@ struct candidate_row {
     const char *activation; /* canonical string, unique */
     struct hash fingerprint;
     bool reference;
-    int64_t first_proposal;      /* −1: a reference */
-    int64_t steps;               /* of its trials */
-    int64_t trials;              /* created */
-    int64_t seeds;               /* trials with an outcome: done or diverged. 0: it has no rank yet */
-    int64_t diverged;            /* of these */
-    int64_t failed;              /* trials given up; no outcome, not in the figures below */
-    double accuracy_mean;        /* over `seeds` trials, a diverged one counts 0; NaN with none */
-    double accuracy_sd;          /* sample deviation; NaN with fewer than 2 */
+    int64_t first_proposal; /* −1: a reference */
+    int64_t rung;           /* the highest that it was given trials of */
+    int64_t steps;          /* of the trials that the figures are of: the longest with an outcome */
+    int64_t trials;         /* created, of all rungs */
+    int64_t seeds;          /* trials of `steps` with an outcome: done or diverged. 0: it has no rank yet */
+    int64_t diverged;       /* of these */
+    int64_t failed;         /* trials given up, of all rungs; no outcome, not in the figures below */
+    double accuracy_mean;   /* over `seeds` trials, a diverged one counts 0; NaN with none */
+    double accuracy_sd;     /* sample deviation; NaN with fewer than 2 */
     double validation_loss_mean; /* over the trials that are done; NaN with none */
     int64_t parameters;          /* of the child network, β not counted; 0 while unknown */
     int64_t betas;
     double seconds; /* mean wall time over `seeds` trials */
     double cost_ns; /* mean over the trials that are done */
-    double reward;  /* what the search is told; NaN until all trials are closed */
+    double reward;  /* what the search is told, of rung 0; NaN until all its trials are closed */
 };
 
 #define PROPOSAL_TABLE(ROW)                                                                                  \
@@ -140,12 +143,15 @@ enum trial_state {
         TRIAL_STATES,
 };
 
+enum { RUNG_FINALS = -1 };
+
 /* One training of one candidate. Restored. */
 struct trial_row {
     int64_t id; /* 1, 2, 3, … in the order of creation */
     int64_t candidate;
-    int64_t replica; /* 0 … child.seeds−1 */
+    int64_t replica; /* 0, 1, 2, … among the trials of the candidate that have as many steps */
     int64_t seed;
+    int64_t rung;  /* that it was created for (halving.h), or RUNG_FINALS */
     int64_t steps; /* of the training */
     enum trial_state state;
     int64_t lost;      /* attempts lost so far */
@@ -226,7 +232,8 @@ struct search_row {
     double baseline;
     double entropy;
     int64_t at_ms;
-    const char *policy; /* a JSON array, for each token the likeliest choice, its probability, and the entropy */
+    const char
+        *policy; /* a JSON array, for each token the likeliest choice, its probability, and the entropy */
     struct buf state; /* owned by the rows */
 };
 

@@ -40,6 +40,8 @@ CREATE TABLE counters (
     done     INTEGER NOT NULL,
     diverged INTEGER NOT NULL,
     failed   INTEGER NOT NULL,
+    finals      INTEGER NOT NULL,
+    finals_open INTEGER NOT NULL,
     workers  INTEGER NOT NULL,
     CHECK (trials = ready + leased + done + diverged + failed),
     CHECK (rejected = rejected_constant + rejected_not_finite + rejected_slope_not_finite + rejected_too_large)
@@ -68,6 +70,7 @@ CREATE TABLE candidate (
     fingerprint    TEXT NOT NULL CHECK (length(fingerprint) = 64),
     reference      INTEGER NOT NULL CHECK (reference IN (0, 1)),
     first_proposal INTEGER NOT NULL CHECK ((first_proposal = -1) = reference),
+    rung           INTEGER NOT NULL,
     steps          INTEGER NOT NULL,
     trials         INTEGER NOT NULL,
     seeds          INTEGER NOT NULL,
@@ -112,6 +115,7 @@ CREATE TABLE trial (
     candidate INTEGER NOT NULL REFERENCES candidate (id),
     replica   INTEGER NOT NULL,
     seed      INTEGER NOT NULL,
+    rung      INTEGER NOT NULL,
     steps     INTEGER NOT NULL,
     state     TEXT NOT NULL CHECK (state = 'ready' OR state = 'leased' OR state = 'done' OR state = 'diverged' OR
                     state = 'failed'),
@@ -129,7 +133,7 @@ CREATE TABLE trial (
     images_per_second REAL,
     cost_ns          REAL,
     peak_memory_bytes INTEGER NOT NULL,
-    UNIQUE (candidate, replica)
+    UNIQUE (candidate, steps, replica)
 ) STRICT;
 
 -- The foreign key is deferred: without this, each new attempt would look through all trials for those that wait
@@ -199,18 +203,51 @@ CREATE TABLE event (
     text  TEXT NOT NULL
 ) STRICT;
 
+-- The two-sided 95 % quantiles of Student's t. What is not there has that of the next lower number, which is larger.
+CREATE TABLE student_t (
+    df INTEGER PRIMARY KEY, -- degrees of freedom
+    t  REAL NOT NULL
+) STRICT;
+INSERT INTO student_t (df, t) VALUES
+    (1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (5, 2.5706), (6, 2.4469), (7, 2.3646), (8, 2.3060),
+    (9, 2.2622), (10, 2.2281), (11, 2.2010), (12, 2.1788), (13, 2.1604), (14, 2.1448), (15, 2.1314),
+    (16, 2.1199), (17, 2.1098), (18, 2.1009), (19, 2.0930), (20, 2.0860), (25, 2.0595), (30, 2.0423),
+    (40, 2.0211), (60, 2.0003), (120, 1.9799);
+
+-- One window for both the place and who comes next, so that rows come in the order of the index, one after the other:
+-- the frame ends with the next one, where there is one. (SQLite reads the inner SELECT row by row, in its order; to sort
+-- the outer one again would read all of it first.) Seeds are paired, so the differences are tested and not the means.
 CREATE VIEW ranking AS
-SELECT row_number() OVER (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL,
-                                   validation_loss_mean, activation) AS rank,
-       activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference
-FROM candidate
-WHERE seeds > 0
-ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation;
+SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference,
+       CASE WHEN seeds > 1 AND next <> id THEN (
+           SELECT CASE WHEN pairs > 1 THEN
+               mean * mean * pairs > (SELECT t * t FROM student_t WHERE df < pairs ORDER BY df DESC LIMIT 1)
+                                     * max(squares - pairs * mean * mean, 0) / (pairs - 1) END
+           FROM (SELECT count(*) AS pairs, avg(gain) AS mean, total(gain * gain) AS squares
+                 FROM (SELECT CASE mine.state WHEN 'done' THEN 1.0 * mine.correct / mine.validation_count ELSE 0.0 END
+                              - CASE other.state WHEN 'done' THEN 1.0 * other.correct / other.validation_count
+                                                 ELSE 0.0 END AS gain
+                       FROM trial AS mine
+                       JOIN trial AS other ON other.candidate = placed.next AND other.steps = mine.steps
+                                              AND other.replica = mine.replica
+                       WHERE mine.candidate = placed.id AND mine.steps = placed.steps
+                             AND mine.state IN ('done', 'diverged') AND other.state IN ('done', 'diverged')))
+           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = placed.steps) END AS distinct_from_next
+FROM (SELECT *, count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
+      FROM candidate
+      WHERE seeds > 0
+      WINDOW places AS (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean,
+                                 activation
+                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING)
+      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed;
 
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
-       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.workers,
+       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
+       CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN c.finals_open > 0 THEN 'finals'
+            ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,
        CASE WHEN e.started_ms > 0
             THEN strftime('%Y-%m-%dT%H:%M:%SZ', e.started_ms / 1000, 'unixepoch') END AS started,

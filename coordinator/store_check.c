@@ -120,8 +120,13 @@ static int check_counters(struct checking *checking, struct problem *problem)
 {
     const struct counters_row *counters = &checking->rows.counters;
     int64_t states[TRIAL_STATES] = {0}, references = 0, connected = 0, counted = 0;
-    for (size_t i = 0; i < checking->rows.trials.count; i++)
-        states[checking->rows.trials.items[i].state]++;
+    int64_t finals = 0, finals_open = 0;
+    for (size_t i = 0; i < checking->rows.trials.count; i++) {
+        const struct trial_row *row = &checking->rows.trials.items[i];
+        states[row->state]++;
+        finals += row->rung == RUNG_FINALS;
+        finals_open += row->rung == RUNG_FINALS && trial_is_open(row);
+    }
     for (size_t i = 0; i < checking->rows.candidates.count; i++)
         references += checking->rows.candidates.items[i].reference;
     for (size_t i = 0; i < checking->rows.workers.count; i++)
@@ -132,6 +137,8 @@ static int check_counters(struct checking *checking, struct problem *problem)
     compare(checking, "trials done", counters->done, states[TRIAL_DONE]);
     compare(checking, "trials diverged", counters->diverged, states[TRIAL_DIVERGED]);
     compare(checking, "trials failed", counters->failed, states[TRIAL_FAILED]);
+    compare(checking, "trials of the finals", counters->finals, finals);
+    compare(checking, "trials of the finals that are open", counters->finals_open, finals_open);
     compare(checking, "references", counters->references, references);
     compare(checking, "candidates", counters->candidates,
             (int64_t)checking->rows.candidates.count - references);
@@ -165,18 +172,20 @@ static bool same_real(double a, double b)
 static int check_figures(struct checking *checking, struct problem *problem)
 {
     (void)problem;
-    const struct trial_row *trials = checking->rows.trials.items;
+    struct rows kept = checking->rows, changes = {0}; /* the ledger counts in it, and changes nothing else */
+    struct ledger ledger;
+    ledger_start(&ledger, &kept, &changes);
     for (size_t i = 0; i < checking->rows.candidates.count; i++) {
         const struct candidate_row *row = &checking->rows.candidates.items[i];
         struct candidate_row computed = *row;
-        candidate_figures(&computed, trials);
-        trials += row->trials;
+        ledger_compute(&ledger, &computed);
 #define FIGURE(field, same)                                                                                  \
     if (!(same))                                                                                             \
         found(checking, "candidate %" PRId64 ", %.400s: %s is not what its trials say", row->id,             \
               row->activation, #field);
 #define FIGURE_INT(field)  FIGURE(field, row->field == computed.field)
 #define FIGURE_REAL(field) FIGURE(field, same_real(row->field, computed.field))
+        FIGURE_INT(steps)
         FIGURE_INT(seeds)
         FIGURE_INT(diverged)
         FIGURE_INT(failed)
@@ -192,6 +201,7 @@ static int check_figures(struct checking *checking, struct problem *problem)
 #undef FIGURE_INT
 #undef FIGURE
     }
+    ledger_release(&ledger);
     return 0;
 }
 

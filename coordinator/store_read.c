@@ -149,6 +149,7 @@ static bool visit_ranking(void *context, const struct sql_statement *statement)
         .seconds = sql_column_real(statement, 8),
         .cost_ns = sql_column_real(statement, 9),
         .reference = sql_column_int(statement, 10) != 0,
+        .distinct_from_next = sql_column_real(statement, 11),
     };
     return ranking->visit(ranking->context, &row);
 }
@@ -161,7 +162,7 @@ int store_ranking(struct store_reader *reader, int64_t limit,
     int err =
         prepare(reader,
                 "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, "
-                "seconds, cost_ns, reference FROM ranking LIMIT ?",
+                "seconds, cost_ns, reference, distinct_from_next FROM ranking LIMIT ?",
                 &statement, problem);
     if (err)
         return err;
@@ -195,6 +196,7 @@ static bool visit_progress(void *context, const struct sql_statement *statement)
         &row->done,
         &row->diverged,
         &row->failed,
+        &row->finals,
         &row->workers,
         &row->target_candidates,
         &row->policy_version,
@@ -208,6 +210,7 @@ static bool visit_progress(void *context, const struct sql_statement *statement)
     row->best_accuracy = sql_column_real(statement, at++);
     snprintf(row->finished_because, sizeof row->finished_because, "%s", text_of(statement, at++));
     snprintf(row->best_activation, sizeof row->best_activation, "%s", text_of(statement, at++));
+    snprintf(row->phase, sizeof row->phase, "%s", text_of(statement, at++));
     progress->found = true;
     return false;
 }
@@ -216,13 +219,13 @@ int store_progress(struct store_reader *reader, struct progress_row *ret_row, st
 {
     struct sql_statement *statement = NULL;
     struct progress_visit progress = {0};
-    int err =
-        prepare(reader,
-                "SELECT proposals, candidates, \"references\", duplicates, rejected, rejected_constant, "
-                "rejected_not_finite, rejected_slope_not_finite, rejected_too_large, trials, queued, leased, "
-                "done, diverged, failed, workers, target_candidates, policy_version, started_ms, baseline, "
-                "entropy, elapsed_seconds, best_accuracy, finished_because, best_activation FROM progress",
-                &statement, problem);
+    int err = prepare(
+        reader,
+        "SELECT proposals, candidates, \"references\", duplicates, rejected, rejected_constant, "
+        "rejected_not_finite, rejected_slope_not_finite, rejected_too_large, trials, queued, leased, "
+        "done, diverged, failed, finals, workers, target_candidates, policy_version, started_ms, baseline, "
+        "entropy, elapsed_seconds, best_accuracy, finished_because, best_activation, phase FROM progress",
+        &statement, problem);
     if (!err)
         err = each_row(reader, &statement, visit_progress, &progress, problem);
     if (!err && !progress.found)

@@ -33,7 +33,9 @@ struct ranking_row {
     int64_t parameters;
     double seconds; /* mean training time of a trial */
     double cost_ns;
-    bool reference; /* one of search.references */
+    bool reference;            /* one of search.references */
+    double distinct_from_next; /* 1: it differs from the next beyond noise; 0: it does not; NaN: too few seeds
+                                  to say */
 };
 /* Calls visit for each row in order, `limit` at most (0: all), until it returns false. */
 int store_ranking(struct store_reader *reader, int64_t limit,
@@ -44,6 +46,8 @@ struct progress_row {
     int64_t proposals, candidates, references, rejected, duplicates;
     int64_t rejected_by[VERDICTS]; /* the same rejected, by reason */
     int64_t trials, queued, leased, done, diverged, failed;
+    int64_t finals;            /* of the trials those of the finals */
+    char phase[16];            /* "search", "finals", "finished" */
     int64_t target_candidates; /* search.candidates, references not counted; 0 where there is none */
     int64_t workers;           /* connected now */
     int64_t policy_version;

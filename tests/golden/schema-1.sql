@@ -40,6 +40,8 @@ CREATE TABLE counters (
     done     INTEGER NOT NULL,
     diverged INTEGER NOT NULL,
     failed   INTEGER NOT NULL,
+    finals      INTEGER NOT NULL,
+    finals_open INTEGER NOT NULL,
     workers  INTEGER NOT NULL,
     CHECK (trials = ready + leased + done + diverged + failed),
     CHECK (rejected = rejected_constant + rejected_not_finite + rejected_slope_not_finite + rejected_too_large)
@@ -68,6 +70,7 @@ CREATE TABLE candidate (
     fingerprint    TEXT NOT NULL CHECK (length(fingerprint) = 64),
     reference      INTEGER NOT NULL CHECK (reference IN (0, 1)),
     first_proposal INTEGER NOT NULL CHECK ((first_proposal = -1) = reference),
+    rung           INTEGER NOT NULL,
     steps          INTEGER NOT NULL,
     trials         INTEGER NOT NULL,
     seeds          INTEGER NOT NULL,
@@ -112,6 +115,7 @@ CREATE TABLE trial (
     candidate INTEGER NOT NULL REFERENCES candidate (id),
     replica   INTEGER NOT NULL,
     seed      INTEGER NOT NULL,
+    rung      INTEGER NOT NULL,
     steps     INTEGER NOT NULL,
     state     TEXT NOT NULL CHECK (state = 'ready' OR state = 'leased' OR state = 'done' OR state = 'diverged' OR
                     state = 'failed'),
@@ -129,7 +133,7 @@ CREATE TABLE trial (
     images_per_second REAL,
     cost_ns          REAL,
     peak_memory_bytes INTEGER NOT NULL,
-    UNIQUE (candidate, replica)
+    UNIQUE (candidate, steps, replica)
 ) STRICT;
 
 -- The foreign key is deferred: without this, each new attempt would look through all trials for those that wait
@@ -199,18 +203,51 @@ CREATE TABLE event (
     text  TEXT NOT NULL
 ) STRICT;
 
+-- The two-sided 95 % quantiles of Student's t. What is not there has that of the next lower number, which is larger.
+CREATE TABLE student_t (
+    df INTEGER PRIMARY KEY, -- degrees of freedom
+    t  REAL NOT NULL
+) STRICT;
+INSERT INTO student_t (df, t) VALUES
+    (1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (5, 2.5706), (6, 2.4469), (7, 2.3646), (8, 2.3060),
+    (9, 2.2622), (10, 2.2281), (11, 2.2010), (12, 2.1788), (13, 2.1604), (14, 2.1448), (15, 2.1314),
+    (16, 2.1199), (17, 2.1098), (18, 2.1009), (19, 2.0930), (20, 2.0860), (25, 2.0595), (30, 2.0423),
+    (40, 2.0211), (60, 2.0003), (120, 1.9799);
+
+-- One window for both the place and who comes next, so that rows come in the order of the index, one after the other:
+-- the frame ends with the next one, where there is one. (SQLite reads the inner SELECT row by row, in its order; to sort
+-- the outer one again would read all of it first.) Seeds are paired, so the differences are tested and not the means.
 CREATE VIEW ranking AS
-SELECT row_number() OVER (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL,
-                                   validation_loss_mean, activation) AS rank,
-       activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference
-FROM candidate
-WHERE seeds > 0
-ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation;
+SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference,
+       CASE WHEN seeds > 1 AND next <> id THEN (
+           SELECT CASE WHEN pairs > 1 THEN
+               mean * mean * pairs > (SELECT t * t FROM student_t WHERE df < pairs ORDER BY df DESC LIMIT 1)
+                                     * max(squares - pairs * mean * mean, 0) / (pairs - 1) END
+           FROM (SELECT count(*) AS pairs, avg(gain) AS mean, total(gain * gain) AS squares
+                 FROM (SELECT CASE mine.state WHEN 'done' THEN 1.0 * mine.correct / mine.validation_count ELSE 0.0 END
+                              - CASE other.state WHEN 'done' THEN 1.0 * other.correct / other.validation_count
+                                                 ELSE 0.0 END AS gain
+                       FROM trial AS mine
+                       JOIN trial AS other ON other.candidate = placed.next AND other.steps = mine.steps
+                                              AND other.replica = mine.replica
+                       WHERE mine.candidate = placed.id AND mine.steps = placed.steps
+                             AND mine.state IN ('done', 'diverged') AND other.state IN ('done', 'diverged')))
+           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = placed.steps) END AS distinct_from_next
+FROM (SELECT *, count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
+      FROM candidate
+      WHERE seeds > 0
+      WINDOW places AS (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean,
+                                 activation
+                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING)
+      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed;
 
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
-       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.workers,
+       c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
+       CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN c.finals_open > 0 THEN 'finals'
+            ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,
        CASE WHEN e.started_ms > 0
             THEN strftime('%Y-%m-%dT%H:%M:%SZ', e.started_ms / 1000, 'unixepoch') END AS started,
@@ -244,55 +281,55 @@ ORDER BY attempt.ended_ms, attempt.id;
 PRAGMA user_version = 1;
 
 PRAGMA foreign_keys = OFF;
-INSERT INTO experiment VALUES(1,'golden',replace('[experiment]\nname = golden\nseed = 11\n\n[space]\nunits = 1\nunary = x, x^2, sin(x), max(x, 0), sigmoid(x), b*x\nbinary = x1 + x2, x1 * x2\nbeta = independent\nbeta_init = 1\nepsilon = 1e-06\n\n[search]\nalgorithm = random\ncandidates = 6\nproposals = 120\nbatch = 20\nmode = sync\nreferences = relu(x), x*sigmoid(b*x)\n\n[rl]\nhidden = 100\nlayers = 1\nlr = 0.003\nclip = 0.2\nepochs = 2\nentropy = 0.5\nbaseline_decay = 0.95\ngradient_clip = 5\n\n[evolution]\npopulation = 100\nsample = 25\n\n[child]\ndata = fashion-mnist\nmodel = cnn\nsteps = 100\nbatch = 128\nlr = 0.1\nschedule = cosine\nmomentum = 0.9\nweight_decay = 0.0005\nwarmup = 0\naugment = false\nseeds = 2\nvalidation = 5000\nbeta_lr = -1\nbeta_weight_decay = 0\n','\n',char(10)),2,'actsearch','00',1,6,1795619421143,1795619421307,'search.candidates reached');
-INSERT INTO counters VALUES(1,6,6,2,0,0,0,0,0,0,16,0,0,16,0,0,1);
-INSERT INTO worker VALUES(1,'00000000000000000000000000000001','host-1',1,2,'actsearch','none','simulated',2,1,1795619421227,1795619421307,16,0);
-INSERT INTO candidate VALUES(1,'relu(x)','578f532f65a1fa7dd9779921db84d012fd0e9e5d79389ee293035f1c9191a49a',1,-1,100,2,2,0,0,0.50629999999999997228,0.26261945853268370276,6.4809964999999998269,1234,0,1.0,1.0,0.50629999999999997228);
-INSERT INTO candidate VALUES(2,'x*sigmoid(b0*x)','e09e2b2b3c0244ca6b55ab94062813ef5e8a2d07d21f119c1087c74c9d3c539f',1,-1,100,2,2,0,0,0.63349999999999995203,0.21510188283694772759,13.397456999999999283,1234,0,1.0,1.0,0.63349999999999995203);
-INSERT INTO candidate VALUES(3,'x+x^2','7a1ee9c1fce48ceac61f97502dc7a33f473e3f5ccd836f2bc04754d7b20f00a0',0,0,100,2,2,0,0,0.5250000000000000222,0.041012193308819791526,9.8887505000000004429,1234,0,1.0,1.0,0.5250000000000000222);
-INSERT INTO candidate VALUES(4,'x*max(x,0)','5f392c17f44ffdc44a4dca70ca745266c08ed8b79c932fe9954f15847636003a',0,1,100,2,2,0,0,0.46350000000000002309,0.27478169516909239922,6.7289219999999998478,1234,0,1.0,1.0,0.46350000000000002309);
-INSERT INTO candidate VALUES(5,'x^2+x^2','eb70abde8a285f25f43e1268b857359d1e7f7385ee3be20851e38dfcfec72757',0,2,100,2,2,0,0,0.73249999999999992894,0.3030659664165542555,8.0743115000000003078,1234,0,1.0,1.0,0.73249999999999992894);
-INSERT INTO candidate VALUES(6,'sigmoid(x)+sigmoid(x)','bc1a35b2f6fc73e4469b917b5d813fffedd768dc200fcad1d8aed3b63373b7d6',0,3,100,2,2,0,0,0.3328999999999999737,0.39612121882070389089,9.9264384999999997205,1234,0,1.0,1.0,0.3328999999999999737);
-INSERT INTO candidate VALUES(7,'x^2*sin(x)','b964ee67fc92c91cf988379c38f2eb79fe8c1f6d665c6856df0ce9159f7fcc35',0,4,100,2,2,0,0,0.080000000000000001665,0.10634885989045675391,8.2271315000000004857,1234,0,1.0,1.0,0.080000000000000001665);
-INSERT INTO candidate VALUES(8,'x^2*sigmoid(x)','ed9ae8f712beb3062f9f0b0fd406b4a8a15ddb4358c95f595ddb2fb4b4b607bd',0,5,100,2,2,0,0,0.22360000000000002096,0.23532513677888303171,9.7283454999999996459,1234,0,1.0,1.0,0.22360000000000002096);
+INSERT INTO experiment VALUES(1,'golden',replace('[experiment]\nname = golden\nseed = 11\n\n[space]\nunits = 1\nunary = x, x^2, sin(x), max(x, 0), sigmoid(x), b*x\nbinary = x1 + x2, x1 * x2\nbeta = independent\nbeta_init = 1\nepsilon = 1e-06\n\n[search]\nalgorithm = random\ncandidates = 6\nproposals = 120\nbatch = 20\nmode = sync\nreferences = relu(x), x*sigmoid(b*x)\n\n[rl]\nhidden = 100\nlayers = 1\nlr = 0.003\nclip = 0.2\nepochs = 2\nentropy = 0.5\nbaseline_decay = 0.95\ngradient_clip = 5\n\n[evolution]\npopulation = 100\nsample = 25\n\n[halving]\neta = 4\nrungs = 1\n\n[child]\ndata = fashion-mnist\nmodel = cnn\nsteps = 100\nbatch = 128\nlr = 0.1\nschedule = cosine\nmomentum = 0.9\nweight_decay = 0.0005\nwarmup = 0\naugment = false\nseeds = 2\nvalidation = 5000\nbeta_lr = -1\nbeta_weight_decay = 0\n\n[finals]\ntop = 0\nseeds = 5\nsteps = 0\n','\n',char(10)),2,'actsearch','00',1,6,1795619768971,1795619769162,'search.candidates reached');
+INSERT INTO counters VALUES(1,6,6,2,0,0,0,0,0,0,16,0,0,16,0,0,0,0,1);
+INSERT INTO worker VALUES(1,'00000000000000000000000000000001','host-1',1,2,'actsearch','none','simulated',2,1,1795619769139,1795619769162,16,0);
+INSERT INTO candidate VALUES(1,'relu(x)','578f532f65a1fa7dd9779921db84d012fd0e9e5d79389ee293035f1c9191a49a',1,-1,0,100,2,2,0,0,0.50629999999999997228,0.26261945853268370276,6.4809964999999998269,1234,0,1.0,1.0,0.50629999999999997228);
+INSERT INTO candidate VALUES(2,'x*sigmoid(b0*x)','e09e2b2b3c0244ca6b55ab94062813ef5e8a2d07d21f119c1087c74c9d3c539f',1,-1,0,100,2,2,0,0,0.63349999999999995203,0.21510188283694772759,13.397456999999999283,1234,0,1.0,1.0,0.63349999999999995203);
+INSERT INTO candidate VALUES(3,'x+x^2','7a1ee9c1fce48ceac61f97502dc7a33f473e3f5ccd836f2bc04754d7b20f00a0',0,0,0,100,2,2,0,0,0.5250000000000000222,0.041012193308819791526,9.8887505000000004429,1234,0,1.0,1.0,0.5250000000000000222);
+INSERT INTO candidate VALUES(4,'x*max(x,0)','5f392c17f44ffdc44a4dca70ca745266c08ed8b79c932fe9954f15847636003a',0,1,0,100,2,2,0,0,0.46350000000000002309,0.27478169516909239922,6.7289219999999998478,1234,0,1.0,1.0,0.46350000000000002309);
+INSERT INTO candidate VALUES(5,'x^2+x^2','eb70abde8a285f25f43e1268b857359d1e7f7385ee3be20851e38dfcfec72757',0,2,0,100,2,2,0,0,0.73249999999999992894,0.3030659664165542555,8.0743115000000003078,1234,0,1.0,1.0,0.73249999999999992894);
+INSERT INTO candidate VALUES(6,'sigmoid(x)+sigmoid(x)','bc1a35b2f6fc73e4469b917b5d813fffedd768dc200fcad1d8aed3b63373b7d6',0,3,0,100,2,2,0,0,0.3328999999999999737,0.39612121882070389089,9.9264384999999997205,1234,0,1.0,1.0,0.3328999999999999737);
+INSERT INTO candidate VALUES(7,'x^2*sin(x)','b964ee67fc92c91cf988379c38f2eb79fe8c1f6d665c6856df0ce9159f7fcc35',0,4,0,100,2,2,0,0,0.080000000000000001665,0.10634885989045675391,8.2271315000000004857,1234,0,1.0,1.0,0.080000000000000001665);
+INSERT INTO candidate VALUES(8,'x^2*sigmoid(x)','ed9ae8f712beb3062f9f0b0fd406b4a8a15ddb4358c95f595ddb2fb4b4b607bd',0,5,0,100,2,2,0,0,0.22360000000000002096,0.23532513677888303171,9.7283454999999996459,1234,0,1.0,1.0,0.22360000000000002096);
 INSERT INTO proposal VALUES(0,'new','usable',3,'','[0,0,1,0,0]',0.0,0,0.5250000000000000222);
 INSERT INTO proposal VALUES(1,'new','usable',4,'','[0,0,3,0,1]',0.0,0,0.46350000000000002309);
 INSERT INTO proposal VALUES(2,'new','usable',5,'','[0,0,1,1,0]',0.0,0,0.73249999999999992894);
 INSERT INTO proposal VALUES(3,'new','usable',6,'','[0,0,4,4,0]',0.0,0,0.3328999999999999737);
 INSERT INTO proposal VALUES(4,'new','usable',7,'','[0,0,1,2,1]',0.0,0,0.080000000000000001665);
 INSERT INTO proposal VALUES(5,'new','usable',8,'','[0,0,1,4,1]',0.0,0,0.22360000000000002096);
-INSERT INTO trial VALUES(1,1,0,2419005109489361,100,'done',0,4294967297,1795619421239,100,3460,5000,10.724868000000000733,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(2,1,1,6344840352161967,100,'done',0,4294967298,1795619421239,100,1603,5000,2.2371249999999998081,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(3,2,0,2419005109489361,100,'done',0,4294967299,1795619421250,100,3928,5000,15.330244999999999677,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(4,2,1,6344840352161967,100,'done',0,4294967300,1795619421250,100,2407,5000,11.464669000000000664,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(5,3,0,2419005109489361,100,'done',0,4294967301,1795619421259,100,2480,5000,7.5030900000000002592,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(6,3,1,6344840352161967,100,'done',0,4294967302,1795619421267,100,2770,5000,12.274411000000000626,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(7,4,0,2419005109489361,100,'done',0,4294967303,1795619421269,100,3289,5000,5.9397409999999997154,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(8,4,1,6344840352161967,100,'done',0,4294967304,1795619421271,100,1346,5000,7.5181029999999999802,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(9,5,0,2419005109489361,100,'done',0,4294967305,1795619421283,100,4734,5000,4.5688680000000001513,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(10,5,1,6344840352161967,100,'done',0,4294967306,1795619421283,100,2591,5000,11.579755000000000464,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(11,6,0,2419005109489361,100,'done',0,4294967307,1795619421292,100,264,5000,12.94898200000000088,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(12,6,1,6344840352161967,100,'done',0,4294967308,1795619421295,100,3065,5000,6.903895000000000337,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(13,7,0,2419005109489361,100,'done',0,4294967309,1795619421296,100,776,5000,4.8112830000000004204,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(14,7,1,6344840352161967,100,'done',0,4294967310,1795619421299,100,24,5000,11.642979999999999663,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(15,8,0,2419005109489361,100,'done',0,4294967311,1795619421303,100,1950,5000,16.67465699999999984,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(16,8,1,6344840352161967,100,'done',0,4294967312,1795619421307,100,286,5000,2.7820339999999998958,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO attempt VALUES(4294967297,1,1,'taken',1795619421231,1795619421239,'');
-INSERT INTO attempt VALUES(4294967298,2,1,'taken',1795619421231,1795619421239,'');
-INSERT INTO attempt VALUES(4294967299,3,1,'taken',1795619421243,1795619421250,'');
-INSERT INTO attempt VALUES(4294967300,4,1,'taken',1795619421243,1795619421250,'');
-INSERT INTO attempt VALUES(4294967301,5,1,'taken',1795619421255,1795619421259,'');
-INSERT INTO attempt VALUES(4294967302,6,1,'taken',1795619421259,1795619421267,'');
-INSERT INTO attempt VALUES(4294967303,7,1,'taken',1795619421267,1795619421269,'');
-INSERT INTO attempt VALUES(4294967304,8,1,'taken',1795619421269,1795619421271,'');
-INSERT INTO attempt VALUES(4294967305,9,1,'taken',1795619421275,1795619421283,'');
-INSERT INTO attempt VALUES(4294967306,10,1,'taken',1795619421275,1795619421283,'');
-INSERT INTO attempt VALUES(4294967307,11,1,'taken',1795619421287,1795619421292,'');
-INSERT INTO attempt VALUES(4294967308,12,1,'taken',1795619421292,1795619421295,'');
-INSERT INTO attempt VALUES(4294967309,13,1,'taken',1795619421295,1795619421296,'');
-INSERT INTO attempt VALUES(4294967310,14,1,'taken',1795619421296,1795619421299,'');
-INSERT INTO attempt VALUES(4294967311,15,1,'taken',1795619421299,1795619421303,'');
-INSERT INTO attempt VALUES(4294967312,16,1,'taken',1795619421303,1795619421307,'');
+INSERT INTO trial VALUES(1,1,0,2419005109489361,0,100,'done',0,4294967297,1795619769153,100,3460,5000,10.724868000000000733,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(2,1,1,6344840352161967,0,100,'done',0,4294967298,1795619769154,100,1603,5000,2.2371249999999998081,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(3,2,0,2419005109489361,0,100,'done',0,4294967299,1795619769154,100,3928,5000,15.330244999999999677,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(4,2,1,6344840352161967,0,100,'done',0,4294967300,1795619769155,100,2407,5000,11.464669000000000664,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(5,3,0,2419005109489361,0,100,'done',0,4294967301,1795619769155,100,2480,5000,7.5030900000000002592,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(6,3,1,6344840352161967,0,100,'done',0,4294967302,1795619769156,100,2770,5000,12.274411000000000626,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(7,4,0,2419005109489361,0,100,'done',0,4294967303,1795619769157,100,3289,5000,5.9397409999999997154,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(8,4,1,6344840352161967,0,100,'done',0,4294967304,1795619769157,100,1346,5000,7.5181029999999999802,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(9,5,0,2419005109489361,0,100,'done',0,4294967305,1795619769158,100,4734,5000,4.5688680000000001513,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(10,5,1,6344840352161967,0,100,'done',0,4294967306,1795619769158,100,2591,5000,11.579755000000000464,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(11,6,0,2419005109489361,0,100,'done',0,4294967307,1795619769159,100,264,5000,12.94898200000000088,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(12,6,1,6344840352161967,0,100,'done',0,4294967308,1795619769160,100,3065,5000,6.903895000000000337,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(13,7,0,2419005109489361,0,100,'done',0,4294967309,1795619769160,100,776,5000,4.8112830000000004204,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(14,7,1,6344840352161967,0,100,'done',0,4294967310,1795619769161,100,24,5000,11.642979999999999663,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(15,8,0,2419005109489361,0,100,'done',0,4294967311,1795619769161,100,1950,5000,16.67465699999999984,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(16,8,1,6344840352161967,0,100,'done',0,4294967312,1795619769162,100,286,5000,2.7820339999999998958,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO attempt VALUES(4294967297,1,1,'taken',1795619769152,1795619769153,'');
+INSERT INTO attempt VALUES(4294967298,2,1,'taken',1795619769152,1795619769154,'');
+INSERT INTO attempt VALUES(4294967299,3,1,'taken',1795619769154,1795619769154,'');
+INSERT INTO attempt VALUES(4294967300,4,1,'taken',1795619769154,1795619769155,'');
+INSERT INTO attempt VALUES(4294967301,5,1,'taken',1795619769155,1795619769155,'');
+INSERT INTO attempt VALUES(4294967302,6,1,'taken',1795619769156,1795619769156,'');
+INSERT INTO attempt VALUES(4294967303,7,1,'taken',1795619769156,1795619769157,'');
+INSERT INTO attempt VALUES(4294967304,8,1,'taken',1795619769157,1795619769157,'');
+INSERT INTO attempt VALUES(4294967305,9,1,'taken',1795619769157,1795619769158,'');
+INSERT INTO attempt VALUES(4294967306,10,1,'taken',1795619769158,1795619769158,'');
+INSERT INTO attempt VALUES(4294967307,11,1,'taken',1795619769158,1795619769159,'');
+INSERT INTO attempt VALUES(4294967308,12,1,'taken',1795619769159,1795619769160,'');
+INSERT INTO attempt VALUES(4294967309,13,1,'taken',1795619769159,1795619769160,'');
+INSERT INTO attempt VALUES(4294967310,14,1,'taken',1795619769160,1795619769161,'');
+INSERT INTO attempt VALUES(4294967311,15,1,'taken',1795619769160,1795619769161,'');
+INSERT INTO attempt VALUES(4294967312,16,1,'taken',1795619769161,1795619769162,'');
 INSERT INTO curve VALUES(1,0,1,2.5);
 INSERT INTO curve VALUES(1,1,100,2.25);
 INSERT INTO curve VALUES(2,0,1,2.5);
@@ -325,8 +362,33 @@ INSERT INTO curve VALUES(15,0,1,2.5);
 INSERT INTO curve VALUES(15,1,100,2.25);
 INSERT INTO curve VALUES(16,0,1,2.5);
 INSERT INTO curve VALUES(16,1,100,2.25);
-INSERT INTO search_state VALUES(1,6,6,0,0.0,0.0,1795619421307,'[]',X'535243480300000078a3d570745250f40600000000000000000000000000000036b6fcb30aed7bfd');
-INSERT INTO search_history VALUES(0,6,6,0.0,0.0,1795619421307,'[]');
-INSERT INTO event VALUES(1,1795619421143,'start','coordinator started, epoch 1');
-INSERT INTO event VALUES(2,1795619421227,'worker','worker on host-1 joined: 2 slots, none kernels, simulated');
-INSERT INTO event VALUES(3,1795619421307,'finish','search.candidates reached: 6 candidates, 6 proposals');
+INSERT INTO search_state VALUES(1,6,6,0,0.0,0.0,1795619769162,'[]',X'535243480300000078a3d570745250f40600000000000000000000000000000036b6fcb30aed7bfd');
+INSERT INTO search_history VALUES(0,6,6,0.0,0.0,1795619769162,'[]');
+INSERT INTO event VALUES(1,1795619768971,'start','coordinator started, epoch 1');
+INSERT INTO event VALUES(2,1795619769139,'worker','worker on host-1 joined: 2 slots, none kernels, simulated');
+INSERT INTO event VALUES(3,1795619769162,'finish','search.candidates reached: 6 candidates, 6 proposals');
+INSERT INTO student_t VALUES(1,12.706200000000000827);
+INSERT INTO student_t VALUES(2,4.302699999999999747);
+INSERT INTO student_t VALUES(3,3.1823999999999998955);
+INSERT INTO student_t VALUES(4,2.776400000000000201);
+INSERT INTO student_t VALUES(5,2.5706000000000002181);
+INSERT INTO student_t VALUES(6,2.4468999999999998529);
+INSERT INTO student_t VALUES(7,2.3645999999999998131);
+INSERT INTO student_t VALUES(8,2.3060000000000000497);
+INSERT INTO student_t VALUES(9,2.2621999999999999886);
+INSERT INTO student_t VALUES(10,2.2280999999999999694);
+INSERT INTO student_t VALUES(11,2.2010000000000000675);
+INSERT INTO student_t VALUES(12,2.1787999999999998479);
+INSERT INTO student_t VALUES(13,2.160400000000000098);
+INSERT INTO student_t VALUES(14,2.1448000000000000397);
+INSERT INTO student_t VALUES(15,2.1314000000000001833);
+INSERT INTO student_t VALUES(16,2.1198999999999998955);
+INSERT INTO student_t VALUES(17,2.1097999999999998976);
+INSERT INTO student_t VALUES(18,2.1009000000000002117);
+INSERT INTO student_t VALUES(19,2.0929999999999999715);
+INSERT INTO student_t VALUES(20,2.0859999999999998543);
+INSERT INTO student_t VALUES(25,2.0594999999999998863);
+INSERT INTO student_t VALUES(30,2.0423000000000000042);
+INSERT INTO student_t VALUES(40,2.0211000000000001186);
+INSERT INTO student_t VALUES(60,2.000300000000000189);
+INSERT INTO student_t VALUES(120,1.9798999999999999932);

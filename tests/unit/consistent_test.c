@@ -134,9 +134,22 @@ static void damage(struct rows *rows, int which)
     case 22:
         done->state = TRIAL_FAILED;
         break;
+    case 23:
+        done->steps += 1; /* it is no replica 0 of that length */
+        rows->trials.items[done->id % (int64_t)rows->trials.count].candidate = done->candidate;
+        break;
+    case 24:
+        done->steps = 0;
+        break;
+    case 25:
+        done->rung = 1; /* above that of its candidate */
+        break;
+    case 26:
+        done->rung = RUNG_FINALS - 1;
+        break;
     }
 }
-enum { DAMAGES = 23 };
+enum { DAMAGES = 27 };
 
 static void each_contradiction_is_found(void **state)
 {

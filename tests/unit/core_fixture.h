@@ -299,12 +299,13 @@ UNUSED static struct core *core_on(const struct experiment *experiment, const st
 /* ---- a training that takes no time
  * --------------------------------------------------------------------------------------- */
 
-/* The outcome is a function of activation and seed, as a deterministic trainer's is. One in twenty diverges.
- */
+/* The outcome is a function of activation, settings and seed, as a deterministic trainer's is. One in twenty
+ * diverges. */
 UNUSED static struct msg_result result_of(const struct msg_lease *lease)
 {
     uint64_t hash =
         hash64(lease->activation, strlen(lease->activation)) ^ (uint64_t)lease->seed * 0x9e3779b97f4a7c15u;
+    hash ^= hash64(lease->child, strlen(lease->child));
     hash = hash64(&hash, sizeof hash);
     bool diverged = hash % 20 == 0;
     struct msg_result result = {.attempt = lease->attempt,

@@ -69,6 +69,10 @@ static void check_async(const char *algorithm, int seeds)
                                     "evolution.population=16",
                                     "evolution.sample=4",
                                     "space.units=2",
+                                    "halving.rungs=3",
+                                    "halving.eta=3",
+                                    "finals.top=3",
+                                    "finals.seeds=2",
                                     ROUGH_SETTINGS,
                                     NULL};
     for (int seed = 1; seed <= seeds; seed++) {

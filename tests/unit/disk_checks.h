@@ -112,6 +112,9 @@ UNUSED static void check_same_list(const struct rows *disk, const struct rows *e
         const struct candidate_row *a = &disk->candidates.items[i], *b = &expected->candidates.items[i];
         assert_string_equal(a->activation, b->activation);
         assert_int_equal(a->first_proposal, b->first_proposal);
+        assert_int_equal(a->rung, b->rung);
+        assert_int_equal(a->steps, b->steps);
+        assert_int_equal(a->trials, b->trials);
         assert_int_equal(a->seeds, b->seeds);
         assert_int_equal(a->diverged, b->diverged);
         assert_int_equal(a->parameters, b->parameters);

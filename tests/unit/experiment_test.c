@@ -145,6 +145,13 @@ static void each_refusal_says_the_line_what_is_allowed_and_the_nearest_spelling(
          5,
          {"a.ini:5: child.warmup: expected at most child.steps, 100, not 101"}},
         {RANDOM "[child]\nbeta_lr = -0.5\n", 5, {"child.beta_lr: expected 0 or more, or -1"}},
+        {RANDOM "[finals]\nsteps = 99\n",
+         5,
+         {"finals.steps: expected 0 or at least child.steps, 100, not 99"}},
+        {RANDOM "[halving]\nrungs = 3\neta = 10\n[child]\nsteps = 99\n",
+         5,
+         {"halving.rungs: with child.steps = 99 and halving.eta = 10, the lowest of 3 rungs would train less "
+          "than one step"}},
         {RANDOM "[queue]\nheartbeat = 20s\n",
          5,
          {"queue.heartbeat: expected at most half of queue.lease (30000ms), not 20000ms"}},
@@ -276,6 +283,21 @@ static void what_is_operational_is_not_in_the_canonical_text(void **state)
     experiment_destroy(&c);
 }
 
+static void each_rung_trains_eta_times_as_long_as_the_one_below(void **state)
+{
+    (void)state;
+    struct experiment *experiment = NULL;
+    struct problem problem = {0};
+    assert_int_equal(
+        experiment_parse("a", "[search]\ncandidates = 1\n[halving]\nrungs = 3\n[child]\nsteps = 401\n", NULL,
+                         0, &experiment, &problem),
+        0);
+    assert_int_equal(experiment_rung_steps(experiment, 0), 25);
+    assert_int_equal(experiment_rung_steps(experiment, 1), 100);
+    assert_int_equal(experiment_rung_steps(experiment, 2), 401);
+    experiment_destroy(&experiment);
+}
+
 static void the_database_is_named_after_the_file(void **state)
 {
     (void)state;
@@ -370,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_long_list_is_read_back),
         cmocka_unit_test(a_list_that_could_not_be_read_back_is_refused),
         cmocka_unit_test(what_is_operational_is_not_in_the_canonical_text),
+        cmocka_unit_test(each_rung_trains_eta_times_as_long_as_the_one_below),
         cmocka_unit_test(the_database_is_named_after_the_file),
         cmocka_unit_test(a_file_that_is_no_text_or_not_there_is_refused),
         cmocka_unit_test(the_references_are_expressions),

@@ -100,10 +100,10 @@ static char *printed(void **state, struct ranking_options options)
 static void csv_has_the_columns_of_the_view_and_empty_fields_for_what_is_not_there(void **state)
 {
     char *text = printed(state, (struct ranking_options){.format = RANKING_CSV, .limit = 2});
-    assert_string_equal(
-        text, "rank,activation,accuracy_mean,accuracy_sd,seeds,trials,steps,parameters,seconds,cost_ns\n"
-              "1,\"x*sigmoid(b0*x)\",0.9,,1,1,20,12345,2,2.5\n"
-              "2,\"exp(x)\",0.85,,1,1,20,12345,2,0.5\n");
+    assert_string_equal(text, "rank,activation,accuracy_mean,accuracy_sd,seeds,trials,steps,parameters,"
+                              "seconds,cost_ns,distinct_from_next\n"
+                              "1,\"x*sigmoid(b0*x)\",0.9,,1,1,20,12345,2,2.5,\n"
+                              "2,\"exp(x)\",0.85,,1,1,20,12345,2,0.5,\n");
     free(text);
 }
 
@@ -122,7 +122,8 @@ static void json_has_null_for_what_is_not_there(void **state)
     assert_string_equal(text,
                         "[{\"rank\":1,\"activation\":\"x*sigmoid(b0*x)\",\"accuracy_mean\":0.9,\"accuracy_"
                         "sd\":null,\"seeds\":1,"
-                        "\"trials\":1,\"steps\":20,\"parameters\":12345,\"seconds\":2,\"cost_ns\":2.5}]\n");
+                        "\"trials\":1,\"steps\":20,\"parameters\":12345,\"seconds\":2,\"cost_ns\":2.5,"
+                        "\"distinct_from_next\":null}]\n");
     free(text);
 }
 

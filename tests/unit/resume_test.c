@@ -46,6 +46,30 @@ static void a_search_may_grow_but_not_shrink(void **state)
     assert_int_equal(check("search.candidates=20", "search.candidates=10", &grown, &problem), ERR_CONFLICT);
 }
 
+static void finals_may_come_and_grow_but_not_shrink(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    bool grown = false;
+    assert_int_equal(check("finals.top=0", "finals.top=3", &grown, &problem), 0);
+    assert_true(grown);
+    grown = false;
+    assert_int_equal(check("finals.seeds=9", "finals.seeds=2", &grown, &problem), 0); /* there were none */
+    assert_int_equal(check("finals.top=3", "finals.top=4", &grown, &problem), 0);
+    assert_true(grown);
+    assert_int_equal(check("finals.top=4", "finals.top=3", &grown, &problem), ERR_CONFLICT);
+    assert_int_equal(check("finals.top=4", "finals.top=0", &grown, &problem), ERR_CONFLICT);
+}
+
+static void halving_may_not_change(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    bool grown = false;
+    assert_int_equal(check("halving.rungs=2", "halving.rungs=3", &grown, &problem), ERR_CONFLICT);
+    assert_int_equal(check("halving.eta=4", "halving.eta=3", &grown, &problem), ERR_CONFLICT);
+}
+
 static void a_changed_experiment_is_refused_with_the_difference(void **state)
 {
     (void)state;
@@ -74,6 +98,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_experiment_goes_on),
         cmocka_unit_test(a_search_may_grow_but_not_shrink),
+        cmocka_unit_test(finals_may_come_and_grow_but_not_shrink),
+        cmocka_unit_test(halving_may_not_change),
         cmocka_unit_test(a_changed_experiment_is_refused_with_the_difference),
         cmocka_unit_test(other_numerics_are_refused),
     };

@@ -134,6 +134,64 @@ static void the_head_of_the_ranking_costs_no_sort(void **state)
     rows_release(&rows);
 }
 
+static double distinct[8];
+
+static bool keep_distinct(void *context, const struct ranking_row *row)
+{
+    assert_int_equal(row->rank, ++*(int *)context);
+    distinct[row->rank] = row->distinct_from_next;
+    return true;
+}
+
+/* Paired by seed: a steady difference stands out from seeds that differ more than that. */
+static void a_place_says_whether_it_differs_from_the_next_beyond_noise(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *activation;
+        int64_t seeds, steps, correct[3];
+    } functions[] = {
+        {"x", 3, 50, {700, 800, 900}},   {"x^2", 3, 50, {690, 791, 889}}, /* always about 10 less */
+        {"x^3", 3, 50, {700, 760, 880}},                                  /* sometimes more, sometimes less */
+        {"x^4", 1, 50, {500}},                                            /* one pair */
+        {"x^5", 3, 20, {990, 990, 990}},                                  /* other trainings */
+        {"x^6", 3, 20, {990, 990, 990}}, /* the same each time, and no loss to tell them apart */
+    };
+    struct store *store = open_store("distinct.db", experiment);
+    struct rows rows = {0};
+    for (int i = 0; i < 6; i++) {
+        double sum = 0;
+        for (int64_t replica = 0; replica < functions[i].seeds; replica++) {
+            struct trial_row *row = rows_trial(&rows);
+            *row = (struct trial_row){.id = (int64_t)rows.trials.count,
+                                      .candidate = i + 1,
+                                      .replica = replica,
+                                      .steps = functions[i].steps,
+                                      .state = TRIAL_DONE,
+                                      .correct = functions[i].correct[replica],
+                                      .validation_count = 1000};
+            sum += (double)row->correct / 1000;
+        }
+        add_candidate(&rows, functions[i].activation, functions[i].steps, functions[i].seeds,
+                      sum / (double)functions[i].seeds, 1);
+    }
+    write_store(store, &rows);
+    struct store_reader *reader = open_reader("distinct.db");
+    struct problem problem = {0};
+    int seen = 0;
+    assert_int_equal(store_ranking(reader, 0, keep_distinct, &seen, &problem), 0);
+    assert_int_equal(seen, 6);
+    assert_true(distinct[1] == 1);
+    assert_true(distinct[2] == 0);
+    assert_true(isnan(distinct[3]));
+    assert_true(isnan(distinct[4]));
+    assert_true(distinct[5] == 0);
+    assert_true(isnan(distinct[6])); /* there is no next one */
+    store_reader_close(&reader);
+    store_close(&store);
+    rows_release(&rows);
+}
+
 /* ---- progress and failures ----------------------------------------------------------------------------- */
 
 static void progress_says_what_the_counters_say(void **state)
@@ -361,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_ranking_goes_by_steps_accuracy_loss_and_bytes),
+        cmocka_unit_test(a_place_says_whether_it_differs_from_the_next_beyond_noise),
         cmocka_unit_test(the_head_of_the_ranking_costs_no_sort),
         cmocka_unit_test(progress_says_what_the_counters_say),
         cmocka_unit_test(failures_are_the_attempts_that_were_lost),
