@@ -41,7 +41,7 @@ rows=$(($(wc -l <rank.csv) - 1))
 name=json_has_the_columns_of_the_view
 actsearch rank demo.db --json >rank.json
 columns=$(sqlite3 :memory: "SELECT group_concat(key) FROM json_each(readfile('rank.json'), '\$[0]')")
-[ "$columns" = rank,activation,accuracy_mean,accuracy_sd,seeds,trials,steps,parameters,seconds,cost_ns ] && pass $name || fail $name "$columns"
+[ "$columns" = rank,activation,accuracy_mean,accuracy_sd,seeds,trials,steps,parameters,seconds,cost_ns,distinct_from_next ] && pass $name || fail $name "$columns"
 
 name=progress_and_failures_are_views_too
 [ "$(scalar demo.db "SELECT count(*) FROM progress WHERE finished_because <> ''")" = 1 ] &&
