@@ -61,6 +61,7 @@ int program_betas(const struct program *program)
 struct data {
     const float *x, *dy;
     float *y, *dx;
+    const struct program_soon *soon;
 };
 
 static void run_section(const struct tile_functions *functions, const struct steps *steps,
@@ -96,6 +97,13 @@ static void run_rest(const struct tile_functions *functions, const struct steps 
         memcpy(data->dx + at, copy[3], bytes);
 }
 
+static void fetch(const struct program_soon *soon, size_t at, size_t floats)
+{
+    for (int k = 0; k < PROGRAM_SOON; k++)
+        for (size_t i = 0; soon->rows[k] && i < floats; i += LANES)
+            __builtin_prefetch(soon->rows[k] + at + i);
+}
+
 static void run_tiles(const struct tile_functions *functions, const struct steps *steps,
                       struct tile_frame *frame, const struct data *data, size_t rows)
 {
@@ -103,6 +111,8 @@ static void run_tiles(const struct tile_functions *functions, const struct steps
     set_rows(frame, data->x, data->dy, data->y, data->dx);
     frame->rows = functions->rows;
     for (size_t tile = 0; tile < full; tile++) {
+        if (data->soon)
+            fetch(data->soon, tile * step, step);
         run_section(functions, steps, frame);
         for (int base = BASE_X; base <= BASE_DX; base++)
             frame->base[base] = frame->base[base] ? frame->base[base] + step : NULL;
@@ -147,15 +157,17 @@ static void run_code(const struct program *program, const struct code *code, con
         free(uniforms);
 }
 
-void program_forward(const struct program *program, const float *x, const float *beta, float *y, size_t rows)
+void program_forward(const struct program *program, const float *x, const float *beta, float *y, size_t rows,
+                     const struct program_soon *soon)
 {
-    run_code(program, &program->forward, &(struct data){.x = x, .y = y}, beta, NULL, rows);
+    run_code(program, &program->forward, &(struct data){.x = x, .y = y, .soon = soon}, beta, NULL, rows);
 }
 
 void program_backward(const struct program *program, const float *x, const float *beta, const float *dy,
-                      float *dx, float *dbeta, size_t rows)
+                      float *dx, float *dbeta, size_t rows, const struct program_soon *soon)
 {
-    run_code(program, &program->backward, &(struct data){.x = x, .dy = dy, .dx = dx}, beta, dbeta, rows);
+    run_code(program, &program->backward, &(struct data){.x = x, .dy = dy, .dx = dx, .soon = soon}, beta,
+             dbeta, rows);
 }
 
 void program_both(const struct program *program, const float *x, const float *beta, const float *dy, float *y,

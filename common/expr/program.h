@@ -17,13 +17,21 @@ struct program *program_new(const struct expr *expr);
 void program_destroy(struct program **program);
 int program_betas(const struct program *program);
 
-/* y = f(x).  x, y: rows × 16, 64-byte aligned, may be the same; beta: betas × 16. */
-void program_forward(const struct program *program, const float *x, const float *beta, float *y, size_t rows);
+/* What the caller reads next, as many rows again: it is fetched into L1 a little at a time, so that memory
+ * works while the arithmetic does. It changes no result; NULL where there is nothing. */
+enum { PROGRAM_SOON = 3 };
+struct program_soon {
+    const float *rows[PROGRAM_SOON];
+};
+
+/* y = f(x).  x, y: rows × 16, 64-byte aligned, may be the same; beta: betas × 16; soon may be NULL. */
+void program_forward(const struct program *program, const float *x, const float *beta, float *y, size_t rows,
+                     const struct program_soon *soon);
 
 /* dx = dy · f′(x), and dbeta[betas × 16] += Σ over rows of dy · ∂f/∂β: the sum starts at 0, goes row after
  * row in order, and is added to dbeta at the end. x, dy, dx: rows × 16; dx may be dy. */
 void program_backward(const struct program *program, const float *x, const float *beta, const float *dy,
-                      float *dx, float *dbeta, size_t rows);
+                      float *dx, float *dbeta, size_t rows, const struct program_soon *soon);
 
 /* The two in one pass, with their common work done once: y = f(x), dx = dy · f′(x), dbeta as above. dx may be
  * dy. */

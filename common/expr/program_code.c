@@ -305,7 +305,8 @@ static struct ref unary_slope(struct compiler *compiler, enum section section, i
     return instruction->out = new_ref(compiler->code, section);
 }
 
-/* g · ∂y/∂operand of a binary primitive, whose slopes may come together. */
+/* g · ∂y/∂operand of a binary primitive, whose slopes may come together: then that of b, where the chain rule
+ * goes on, is the one that stays in the accumulator. */
 static void emit_binary_slopes(struct compiler *compiler, enum section section, int i, struct ref g,
                                const bool wanted[2], struct ref ret_part[2])
 {
@@ -336,7 +337,7 @@ static void emit_binary_slopes(struct compiler *compiler, enum section section, 
     memcpy(instruction->operand, new.operand, sizeof new.operand);
     for (int k = 0; k < 2; k++)
         if (wanted[k])
-            ret_part[k] = *(k == 1 && wanted[0] ? &instruction->out_2 : &instruction->out) =
+            ret_part[k] = *(k == 0 && wanted[1] ? &instruction->out_2 : &instruction->out) =
                 new_ref(compiler->code, section);
 }
 

@@ -31,7 +31,7 @@ enum instruction_kind {
     KIND_VALUE,   /* out = y(a, b) */
     KIND_SLOPE,   /* unary: out = ∂y/∂a, from one operand, a or y; binary: out = g · ∂y/∂a */
     KIND_SLOPE_B, /* out = g · ∂y/∂b */
-    KIND_BOTH, /* unary: out = y(a), out_2 = ∂y/∂a; binary: out = g · ∂y/∂a, out_2 = g · ∂y/∂b */
+    KIND_BOTH, /* unary: out = y(a), out_2 = ∂y/∂a; binary: out = g · ∂y/∂b, out_2 = g · ∂y/∂a */
     KIND_SUM,  /* out += the rows of a */
     KIND_Y,    /* the caller's y = a */
     KIND_DX,   /* the caller's dx = a, last of all */

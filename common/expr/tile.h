@@ -44,7 +44,7 @@ enum tile_kind {
     STEP_VALUE_AB, /* acc = y(acc, acc) */
     STEP_SLOPE,    /* unary: acc = ∂y/∂a, of acc; binary: acc = g · ∂y/∂a */
     STEP_SLOPE_B,  /* acc = g · ∂y/∂b */
-    STEP_BOTH, /* unary: out = y(a), out_2 = ∂y/∂a; binary: acc = g · ∂y/∂a, out_2 = g · ∂y/∂b */
+    STEP_BOTH, /* unary: out = y(a), out_2 = ∂y/∂a; binary: acc = g · ∂y/∂b, out_2 = g · ∂y/∂a */
     STEP_LOAD,  /* acc = a */
     STEP_STORE, /* out = acc */
     STEP_SUM,   /* out[16] += the rows of acc, one after the other */

@@ -165,8 +165,8 @@ static inline float *part(struct operand from, int i)
 #define BOTH_2(v, i, id)                                                                                     \
     {                                                                                                        \
         vec gi = GET(g, i), ai = GET(a, i), bi = GET(b, i), yi = GET(y, i);                                  \
-        vec_store(part(out_2, i), gi *slope_b_##id(ai, bi, yi));                                             \
-        v = gi * slope_a_##id(ai, bi, yi);                                                                   \
+        vec_store(part(out_2, i), gi *slope_a_##id(ai, bi, yi));                                             \
+        v = gi * slope_b_##id(ai, bi, yi);                                                                   \
     }
 #define STEPS_2_SHORT(id, range)                                                                             \
     STEP_OF(step_value_##id, OPERAND(a, TILE_A) OPERAND(b, TILE_B), VALUE_2, id)                             \

@@ -107,11 +107,11 @@ static void run_round(struct subject *subjects, int count, void (*sleef_exp)(voi
         struct subject *subject = &subjects[i];
         start = now_ns();
         for (int call = 0; call < CALLS; call++)
-            program_forward(subject->program, rows.x, beta, rows.y, ROWS);
+            program_forward(subject->program, rows.x, beta, rows.y, ROWS, NULL);
         keep_least(&subject->forward_ns, start, now_ns());
         start = now_ns();
         for (int call = 0; call < CALLS; call++)
-            program_backward(subject->program, rows.x, beta, rows.dy, rows.dx, dbeta, ROWS);
+            program_backward(subject->program, rows.x, beta, rows.dy, rows.dx, dbeta, ROWS, NULL);
         keep_least(&subject->backward_ns, start, now_ns());
         start = now_ns();
         for (int call = 0; call < CALLS; call++)

@@ -49,8 +49,8 @@ static void execute(enum simd_path path, const struct program *program, struct r
 {
     int err = simd_force(path);
     assert(err == 0);
-    program_forward(program, run->x, run->beta, run->y, ROWS);
-    program_backward(program, run->x, run->beta, run->dy, run->dx, run->dbeta, ROWS);
+    program_forward(program, run->x, run->beta, run->y, ROWS, NULL);
+    program_backward(program, run->x, run->beta, run->dy, run->dx, run->dbeta, ROWS, NULL);
 }
 
 /* The same bits, all NaN alike. */

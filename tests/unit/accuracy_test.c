@@ -147,8 +147,8 @@ static void measure(int row, struct worst *value, struct worst *slope)
     uint32_t state = 0;
     *value = *slope = (struct worst){0, 0};
     for (size_t count; (count = next_sample(x, &state)) > 0;) {
-        program_forward(program, x, NULL, y, (count + LANES - 1) / LANES);
-        program_backward(program, x, NULL, dy, dx, NULL, (count + LANES - 1) / LANES);
+        program_forward(program, x, NULL, y, (count + LANES - 1) / LANES, NULL);
+        program_backward(program, x, NULL, dy, dx, NULL, (count + LANES - 1) / LANES, NULL);
         for (size_t i = 0; i < count; i++) {
             const long double a = (long double)x[i];
             const bool is_sinc = rows[row].value == sinc_value;

@@ -1,5 +1,6 @@
 /* The cache of data sets: opening, hashes, damage, imports at the same time. */
 #include "tests/unit/data_fixture.h"
+#include "worker/nn/data_sums.h"
 
 #include <sys/wait.h>
 #include <time.h>
@@ -204,6 +205,65 @@ static void a_file_from_elsewhere_is_taken_by_its_hash_alone(void **state)
     free(arrived);
 }
 
+/* The sums over the first records, without any file. */
+static void assert_sums(const struct data *data)
+{
+    struct data alone = *data;
+    alone.sums = NULL;
+    for (uint32_t count = 0; count <= data->train.count; count += 47)
+        for (int channel = 0; channel < data->channels; channel++) {
+            uint64_t sum, squares, expected_sum, expected_squares;
+            data_sums(data, count, channel, &sum, &squares);
+            data_sums(&alone, count, channel, &expected_sum, &expected_squares);
+            assert_true(sum == expected_sum && squares == expected_squares);
+        }
+}
+
+static void the_sums_beside_a_data_set_are_those_of_its_images(void **state)
+{
+    struct fixture *f = *state;
+    enum { MANY = 3 * DATA_SUMS_RECORDS + 5 };
+    idx_put(f, "");
+    struct buf images = idx_images_bytes(MANY, HEIGHT, WIDTH), labels = idx_labels_bytes(MANY);
+    file_put(f, "train-images-idx3-ubyte", &images);
+    file_put(f, "train-labels-idx1-ubyte", &labels);
+    buf_release(&images);
+    buf_release(&labels);
+    imported(f, "tiny", NULL);
+    struct data *data = opened(f, "tiny");
+    assert_non_null(data->sums);
+    assert_sums(data);
+    data_close(&data);
+}
+
+static void sums_that_are_damaged_or_of_other_data_are_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    char *path = cache_path(f, "tiny.sums"), *other = cache_path(f, "other.sums");
+    struct stat stat_of;
+    assert_int_equal(stat(path, &stat_of), 0);
+    for (off_t at = 0; at < stat_of.st_size; at++) {
+        imported(f, "tiny", NULL);
+        byte_set(path, at, 0xa5);
+        struct data *data = opened(f, "tiny");
+        assert_null(data->sums);
+        assert_sums(data);
+        data_close(&data);
+    }
+    cifar10_put(f);
+    for (int i = 0; i < 4; i++)
+        dir_remove(f, (const char *const[]){"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                            "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}[i]);
+    imported(f, "other", NULL);
+    assert_int_equal(rename(other, path), 0);
+    struct data *data = opened(f, "tiny");
+    assert_null(data->sums);
+    data_close(&data);
+    free(path);
+    free(other);
+}
+
 /* Imports `f->dir` as "shared" again and again. */
 static pid_t start_importer(struct fixture *f, int go)
 {
@@ -259,6 +319,8 @@ int main(void)
         PROMISE(a_lost_hash_is_taken_again_but_verifies_nothing),
         PROMISE(a_damaged_header_is_refused_with_the_remedy),
         PROMISE(a_cache_file_of_a_wrong_size_is_refused),
+        PROMISE(the_sums_beside_a_data_set_are_those_of_its_images),
+        PROMISE(sums_that_are_damaged_or_of_other_data_are_passed_over),
         PROMISE(the_list_says_what_is_there),
         PROMISE(the_cache_folder_is_found_in_this_order),
         PROMISE(a_file_from_elsewhere_is_taken_by_its_hash_alone),

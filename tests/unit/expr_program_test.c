@@ -90,8 +90,8 @@ static void check_op(int op, const char *text, double beta_value)
                 x[i] = (float)(x[i] * exp2(-30 * rng_uniform(&rng)));
             dy[i] = 1.0f;
         }
-        program_forward(program, x, beta, y, ROWS);
-        program_backward(program, x, beta, dy, dx, dbeta, ROWS);
+        program_forward(program, x, beta, y, ROWS, NULL);
+        program_backward(program, x, beta, dy, dx, dbeta, ROWS, NULL);
         for (size_t i = 0; i < ROWS * LANES; i++) {
             double slope, value = expr_eval_gradient(expr, x[i], betas, &slope, gradient);
             double value_ulps = ulps(y[i], value), slope_ulps = ulps(dx[i], slope);
@@ -149,8 +149,8 @@ static void program_on_path(enum simd_path path, const struct program *program, 
                             size_t rows)
 {
     assert_int_equal(simd_force(path), 0);
-    program_forward(program, x, beta, y, rows);
-    program_backward(program, x, beta, dy, dx, dbeta, rows);
+    program_forward(program, x, beta, y, rows, NULL);
+    program_backward(program, x, beta, dy, dx, dbeta, rows, NULL);
 }
 
 /* NaN has many spellings, and which one comes out is the compiler's choice of operand order. */
@@ -253,8 +253,8 @@ static void random_programs_agree_with_the_double_gradient(void **state)
         }
         for (int i = 0; i < EXPR_MAX_BETAS * LANES; i++)
             beta[i] = (float)(3.0 * rng_uniform(&rng) - 1.5);
-        program_forward(program, x, beta, y, 1);
-        program_backward(program, x, beta, dy, dx, dbeta, 1);
+        program_forward(program, x, beta, y, 1, NULL);
+        program_backward(program, x, beta, dy, dx, dbeta, 1, NULL);
         for (int lane = 0; lane < LANES; lane++) {
             double exact_beta[EXPR_MAX_BETAS], moved_beta[EXPR_MAX_BETAS];
             double slope, gradient[EXPR_MAX_BETAS], moved_slope, moved_gradient[EXPR_MAX_BETAS];
@@ -332,16 +332,16 @@ static void buffers_may_be_the_same_and_sums_add_up(void **state)
                                                                   again[EXPR_MAX_BETAS * LANES] = {0};
         for (int i = 0; i < EXPR_MAX_BETAS * LANES; i++)
             beta[i] = (float)rng_uniform(&rng) + 0.5f;
-        program_forward(program, x, beta, y, ROWS);
+        program_forward(program, x, beta, y, ROWS, NULL);
         memcpy(both, x, sizeof x);
-        program_forward(program, both, beta, both, ROWS);
+        program_forward(program, both, beta, both, ROWS, NULL);
         assert_same_bits(texts[t], y, both, ROWS * LANES);
-        program_backward(program, x, beta, dy, dx, once, ROWS);
+        program_backward(program, x, beta, dy, dx, once, ROWS, NULL);
         memcpy(both, dy, sizeof dy);
-        program_backward(program, x, beta, both, both, again, ROWS);
+        program_backward(program, x, beta, both, both, again, ROWS, NULL);
         assert_same_bits(texts[t], dx, both, ROWS * LANES);
         assert_same_bits(texts[t], once, again, (size_t)expr_betas(expr) * LANES);
-        program_backward(program, x, beta, dy, dx, again, ROWS);
+        program_backward(program, x, beta, dy, dx, again, ROWS, NULL);
         for (int k = 0; k < expr_betas(expr); k++)
             for (int lane = 0; lane < LANES; lane++) {
                 double exact = 0, exact_beta[EXPR_MAX_BETAS], slope, gradient[EXPR_MAX_BETAS];
@@ -377,8 +377,8 @@ static void the_longest_expressions_run_too(void **state)
             x[i] = (float)i / 50;
         for (int i = 0; i < LANES; i++)
             beta[i] = 0.5f;
-        program_forward(program, x, beta, y, 3);
-        program_backward(program, x, beta, y, dx, dbeta, 3);
+        program_forward(program, x, beta, y, 3, NULL);
+        program_backward(program, x, beta, y, dx, dbeta, 3, NULL);
         double one = 0.5;
         for (int i = 0; i < 3 * LANES; i++) {
             double exact = expr_eval(expr, x[i], &one);

@@ -1,7 +1,7 @@
 #include "worker/nn/batch.h"
 
 #include "common/rng.h"
-#include "worker/nn/kernels.h"
+#include "worker/nn/data_sums.h"
 
 #include <assert.h>
 #include <math.h>
@@ -21,19 +21,14 @@ struct batcher {
     float normal[BATCH_MAX_CHANNELS][BYTES]; /* the normalised value of each byte */
 };
 
-/* The normalised value of each byte. Mean and deviation come from whole numbers, which are exact; this pass
- * over all training images is between each lease and its first step, so it has a kernel of its own. */
+/* The normalised value of each byte. Mean and deviation come from whole numbers, which are exact. */
 static void normal_table(struct batcher *batcher)
 {
     const struct data *data = batcher->data;
     const size_t plane = (size_t)data->height * (size_t)data->width;
-    const struct kernels *kernels = kernels_table();
     for (int channel = 0; channel < data->channels; channel++) {
-        uint64_t sum = 0, squares = 0;
-        for (uint32_t i = 0; i < batcher->train_count; i++)
-            kernels->byte_sums(data->train.images +
-                                   ((size_t)i * (size_t)data->channels + (size_t)channel) * plane,
-                               plane, &sum, &squares);
+        uint64_t sum, squares;
+        data_sums(data, batcher->train_count, channel, &sum, &squares);
         const uint64_t total = (uint64_t)batcher->train_count * plane;
         const double mean = (double)sum / (double)total;
         const unsigned __int128 spread = (unsigned __int128)squares * total - (unsigned __int128)sum * sum;

@@ -3,6 +3,7 @@
 #include "common/settings.h"
 #include "worker/nn/data_file.h"
 #include "worker/nn/data_published.h"
+#include "worker/nn/data_sums.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +102,38 @@ static int stamp_write(const char *path, const struct hash *hash, const struct s
     return good ? 0 : problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+/* ---- the sums beside it ----------------------------------------------------------------------------------
+ */
+
+static int sums_write(const char *path, const struct data *data, struct problem *problem)
+{
+    struct buf buf = {0};
+    data_sums_print(data, &buf);
+    FILE *file = fopen(path, "we");
+    bool good = file && fwrite(buf.data, 1, buf.size, file) == buf.size;
+    good = file && fclose(file) == 0 && good;
+    buf_release(&buf);
+    return good ? 0 : problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+/* Where there are none to read, a trial sums for itself. */
+static void sums_read(const char *dir, const char *name, struct data *data)
+{
+    char *path = xasprintf("%s/%s.sums", dir, name);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat stat;
+    if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0) {
+        void *map = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map != MAP_FAILED) {
+            data_sums_take(data, map, (size_t)stat.st_size);
+            munmap(map, (size_t)stat.st_size);
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    free(path);
+}
+
 static struct hash hash_parse(const char *hex)
 {
     struct hash hash;
@@ -161,8 +195,10 @@ static int cache_open(const char *dir, const char *name, bool reread, struct dat
     free(path);
     if (err)
         data_close(&data);
-    else
+    else {
+        sums_read(dir, name, data);
         *ret_data = data;
+    }
     return err;
 }
 
@@ -204,23 +240,31 @@ int data_verify(const char *cache_dir, const char *name, struct problem *problem
 /* ---- importing -------------------------------------------------------------------------------------------
  */
 
-/* Makes the finished file at `temporary` the data set `name`: file and hash are replaced as a pair. */
-static int publish(const char *dir, const char *name, const char *temporary, const struct hash *hash,
+/* Makes the finished file at `temporary` the data set `name`: file, hash and sums are replaced together. */
+static int publish(const char *dir, const char *name, const char *temporary, const struct data *data,
                    const struct stat *stat, struct problem *problem)
 {
     char *path = data_path(dir, name), *hash_path = xasprintf("%s/%s.hash", dir, name),
-         *hash_temporary = xasprintf("%s.hash", temporary);
-    int err = stamp_write(hash_temporary, hash, stat, problem);
+         *sums_path = xasprintf("%s/%s.sums", dir, name), *hash_temporary = xasprintf("%s.hash", temporary),
+         *sums_temporary = xasprintf("%s.sums", temporary);
+    int err = stamp_write(hash_temporary, &data->hash, stat, problem);
+    if (!err)
+        err = sums_write(sums_temporary, data, problem);
     const int lock = dir_lock(dir, LOCK_EX);
-    if (!err && (rename(temporary, path) != 0 || rename(hash_temporary, hash_path) != 0))
+    if (!err && (rename(temporary, path) != 0 || rename(hash_temporary, hash_path) != 0 ||
+                 rename(sums_temporary, sums_path) != 0))
         err = problem_set(problem, ERR_IO, "%s: rename: %s", path, strerror(errno));
     if (lock >= 0)
         close(lock);
-    if (err)
+    if (err) {
         unlink(hash_temporary);
+        unlink(sums_temporary);
+    }
     free(path);
     free(hash_path);
+    free(sums_path);
     free(hash_temporary);
+    free(sums_temporary);
     return err;
 }
 
@@ -243,14 +287,15 @@ int data_adopt(const char *cache_dir, const char *name, const char *file, const 
         data_close(&data);
         return err;
     }
-    const struct hash hash = hash_of(data->map, data->map_bytes);
-    data_close(&data);
-    if (expected && memcmp(expected, &hash, sizeof hash) != 0)
-        return problem_set(problem, ERR_CORRUPT, "%s: not the content that was expected for data set '%s'",
-                           file, name);
-    err = publish(cache_dir, name, file, &hash, &stat, problem);
+    data->hash = hash_of(data->map, data->map_bytes);
+    if (expected && memcmp(expected, &data->hash, sizeof data->hash) != 0)
+        err = problem_set(problem, ERR_CORRUPT, "%s: not the content that was expected for data set '%s'",
+                          file, name);
+    else
+        err = publish(cache_dir, name, file, data, &stat, problem);
     if (!err && ret_hash)
-        *ret_hash = hash;
+        *ret_hash = data->hash;
+    data_close(&data);
     return err;
 }
 

@@ -24,6 +24,7 @@ struct data {
     int channels, height, width, classes;
     struct data_part train, test;
     struct hash hash; /* content hash */
+    uint64_t *sums;   /* of data_sums.h; NULL where none were kept */
     const void *map;  /* the mapped file */
     size_t map_bytes;
 };

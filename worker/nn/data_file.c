@@ -142,6 +142,7 @@ void data_close(struct data **data)
     if (!*data)
         return;
     munmap((void *)(uintptr_t)(*data)->map, (*data)->map_bytes);
+    free((*data)->sums);
     free(*data);
     *data = NULL;
 }

@@ -135,6 +135,23 @@ static void preactivation(const struct net *net, const struct layer *layer, cons
     }
 }
 
+/* What the tile at `row` reads from memory, if there is one; `dy` only backward. A shortcut of other planes
+ * is left out. */
+static struct program_soon tile_soon(const struct net *net, const struct layer *layer,
+                                     const struct rows *rows, int first, size_t row, size_t total,
+                                     const float *dy)
+{
+    if (row >= total)
+        return (struct program_soon){{NULL}};
+    const struct tensor *x = &net->tensors[layer->input],
+                        *residual = layer->residual < 0 ? NULL : &net->tensors[layer->residual];
+    size_t at;
+    rows_stretch(rows, row, 1, &at);
+    return (struct program_soon){
+        {value_at(x, first) + at, dy ? dy + at : NULL,
+         residual && residual->image_floats == x->image_floats ? value_at(residual, first) + at : NULL}};
+}
+
 /* ---- statistics
  * ---------------------------------------------------------------------------------------------- */
 
@@ -243,9 +260,10 @@ static void forward(struct net *net, struct layer *layer, int first, int count)
             const bool whole = rows_stretch(&rows, row, length, &at) == length;
             float *tile = whole ? y + at : apart;
             preactivation(net, layer, &rows, first, row, length, tile);
+            const struct program_soon soon = tile_soon(net, layer, &rows, first, row + length, total, NULL);
             if (layer->has_activation)
                 program_forward(layer->program, tile, layer->betas.value + block * net->beta_count * LANES,
-                                tile, length);
+                                tile, length, &soon);
             tile_mask(tile, length, block_lanes(ty->shape.channels, block));
             if (!whole)
                 rows_scatter(tile, &rows, row, length, y);
@@ -307,8 +325,9 @@ static void backward_block(const struct net *net, const struct layer *layer, con
             rows_gather(dy, rows, row, count, dtile);
         if (layer->has_activation) {
             preactivation(net, layer, rows, first, row, count, tile);
+            const struct program_soon soon = tile_soon(net, layer, rows, first, row + count, total, dy);
             program_backward(layer->program, tile, layer->betas.value + rows->block * net->beta_count * LANES,
-                             dtile, dtile, dbeta, count);
+                             dtile, dtile, dbeta, count, &soon);
             tile_mask(dtile, count, lanes);
         }
         if (layer->residual >= 0)
