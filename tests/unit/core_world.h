@@ -352,10 +352,13 @@ static void restart(struct world *world)
     tell(world, "coordinator is started again");
 }
 
+/* Not once the end is on disk: a start on a finished search ends before there is a core (coordinator/main.c).
+ */
 static bool is_killed(struct world *world)
 {
-    return happens(world, world->weather.coordinator_crash) &&
-           (world->restarts_max == 0 || world->restarts < world->restarts_max);
+    return world->disk.experiment.finished_because[0] == '\0' &&
+           (world->restarts_max == 0 || world->restarts < world->restarts_max) &&
+           happens(world, world->weather.coordinator_crash);
 }
 
 /* A turn of the shell, which may be killed at any point of it. */
