@@ -70,7 +70,7 @@ UNUSED static void fire_arm(enum fire_event event, int64_t at, int64_t last, int
 UNUSED static void fire_calm(void)
 {
     fire_arm(FIRE_EVENTS, 0, 0, SQLITE_OK);
-    for (int i = 0; i < fire.file_count; i++)
+    for (int i = 0; i < FIRE_FILES; i++)
         buf_release(&fire.files[i].durable);
     fire.file_count = 0;
 }
@@ -241,7 +241,6 @@ static int watch(const char *path)
         return -1;
     if (number == fire.file_count) {
         fire.file_count++;
-        fire.files[number].durable = (struct buf){0};
         snprintf(fire.files[number].path, sizeof fire.files[number].path, "%s", path);
     }
     make_durable(number);
