@@ -41,9 +41,9 @@ enum {
 /* How rough the world is: in a thousand. */
 struct weather {
     int drop, twice, worker_crash, coordinator_crash, silence, reconnect, unsent;
-    int parting;      /* the cable to one worker is cut for a while */
-    int late;         /* a message that takes up to a minute */
-    int clock;        /* the coordinator's clock jumps, up to two minutes either way */
+    int parting; /* the cable to one worker is cut for a while */
+    int late;    /* a message that takes up to a minute */
+    int clock;   /* the coordinator's clock jumps, to at most two minutes before or after the true time */
     int64_t delay_ms; /* at most */
 };
 
@@ -377,7 +377,7 @@ static void coordinator_acts(struct world *world)
         world->flying[i] = world->flying[--world->flying_count]; /* the order of arrival is any */
     }
     if (happens(world, world->weather.clock))
-        world->clock_ms += (int64_t)rng_below(&world->rng, 240000) - 120000;
+        world->clock_ms = (int64_t)rng_below(&world->rng, 240000) - 120000;
     core_advance(world->core, coordinator_now(world));
     if (is_killed(world)) {
         restart(world);

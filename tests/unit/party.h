@@ -367,7 +367,8 @@ static void liar_acts(struct party *party, int index)
 
 static void end_troubles(struct party *party)
 {
-    tell(party->world, "the troubles end");
+    tell(party->world, "the troubles end; the coordinator's clock is %lld ms ahead",
+         (long long)party->world->clock_ms);
     party->fate = (struct fate){.daemons = party->fate.daemons, .liars = party->fate.liars};
     party->fate.weather.delay_ms = 50;
     party->world->weather = party->fate.weather;
