@@ -9,18 +9,17 @@
 
 const char *err_text(int err)
 {
-    static const char *const texts[] = {
-        "success",
-#define ERR_ROW(name, text) text,
-        ERR_TABLE(ERR_ROW)
+    static const char *const texts[] = {[ERR_OK] = "success",
+#define ERR_ROW(name, text) [ERR_POSITIVE_##name] = text,
+                                        ERR_TABLE(ERR_ROW)
 #undef ERR_ROW
     };
     assert(err <= 0 && (size_t)-err < sizeof texts / sizeof *texts);
     return texts[-err];
 }
 
-__attribute__((format(printf, 5, 0))) static int
-problem_fill(struct problem *problem, int err, int line, int column, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static int problem_fill(struct problem *problem, int err, int line,
+                                                              int column, const char *format, va_list args)
 {
     assert(err < 0);
     problem->line = line;

@@ -9,16 +9,16 @@
 
 #include <stddef.h>
 
-#define ERR_TABLE(ROW)                                                                                                 \
-    ROW(INPUT, "bad input")                                                                                            \
-    ROW(LIMIT, "a limit is exceeded")                                                                                  \
-    ROW(NOT_FOUND, "not found")                                                                                        \
-    ROW(IO, "input or output failed")                                                                                  \
-    ROW(CORRUPT, "the data is damaged")                                                                                \
-    ROW(VERSION, "the version does not fit")                                                                           \
-    ROW(CONFLICT, "in conflict with what is there")                                                                    \
-    ROW(BUSY, "in use by another process")                                                                             \
-    ROW(STOPPED, "stopped on request")                                                                                 \
+#define ERR_TABLE(ROW)                                                                                       \
+    ROW(INPUT, "bad input")                                                                                  \
+    ROW(LIMIT, "a limit is exceeded")                                                                        \
+    ROW(NOT_FOUND, "not found")                                                                              \
+    ROW(IO, "input or output failed")                                                                        \
+    ROW(CORRUPT, "the data is damaged")                                                                      \
+    ROW(VERSION, "the version does not fit")                                                                 \
+    ROW(CONFLICT, "in conflict with what is there")                                                          \
+    ROW(BUSY, "in use by another process")                                                                   \
+    ROW(STOPPED, "stopped on request")                                                                       \
     ROW(FULL, "no room is left on the disk")
 
 enum err {
@@ -45,7 +45,8 @@ struct problem {
 };
 
 /* Fills *problem and returns `err`, so that a caller writes  return problem_set(problem, ERR_INPUT, "…", …);  */
-int problem_set(struct problem *problem, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int problem_set(struct problem *problem, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 int problem_at(struct problem *problem, int err, int line, int column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 

@@ -251,11 +251,12 @@ static int check_rungs(const struct experiment *experiment, struct problem *prob
                            (long long)experiment->child.steps, (long long)experiment->finals.steps);
     if (experiment_rung_steps(experiment, 0) > 0)
         return 0;
-    return problem_set(problem, ERR_INPUT,
-                       "halving.rungs: with child.steps = %lld and halving.eta = %lld, the lowest of %lld rungs "
-                       "would train less than one step: expected fewer rungs, or more steps",
-                       (long long)experiment->child.steps, (long long)experiment->halving.eta,
-                       (long long)experiment->halving.rungs);
+    return problem_set(
+        problem, ERR_INPUT,
+        "halving.rungs: with child.steps = %lld and halving.eta = %lld, the lowest of %lld rungs "
+        "would train less than one step: expected fewer rungs, or more steps",
+        (long long)experiment->child.steps, (long long)experiment->halving.eta,
+        (long long)experiment->halving.rungs);
 }
 
 /* When the search ends; fills in the number of proposals. */

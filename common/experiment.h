@@ -22,10 +22,11 @@ struct experiment {
     struct {
         enum algorithm algorithm;
         int64_t candidates; /* distinct candidates after which the search ends; 0 with exhaustive: all */
-        int64_t proposals;  /* proposals after which it ends (20 × candidates filled in); 0 with exhaustive: no end */
-        int64_t batch;      /* proposals that learn together */
+        int64_t
+            proposals; /* proposals after which it ends (20 × candidates filled in); 0 with exhaustive: no end */
+        int64_t batch; /* proposals that learn together */
         enum search_mode mode;
-        char *references;   /* expressions, separated by commas outside of parentheses */
+        char *references; /* expressions, separated by commas outside of parentheses */
     } search;
     struct {
         int64_t hidden; /* units of the LSTM */
@@ -47,7 +48,7 @@ struct experiment {
     } halving;
     struct child child;
     struct {
-        int64_t top;   /* 0: no finals */
+        int64_t top; /* 0: no finals */
         int64_t seeds;
         int64_t steps; /* 0: child.steps (experiment_finals_steps) */
     } finals;

@@ -16,10 +16,11 @@ struct json {
 /* `key` is NULL inside arrays and at the top. */
 void json_object(struct json *json, const char *key);
 void json_array(struct json *json, const char *key);
-void json_end(struct json *json); /* of the innermost object or array */
+void json_end(struct json *json);                                      /* of the innermost object or array */
 void json_text(struct json *json, const char *key, const char *value); /* NULL becomes null */
 void json_int(struct json *json, const char *key, int64_t value);
-void json_real(struct json *json, const char *key, double value); /* reads back exactly; null where not finite */
+void json_real(struct json *json, const char *key,
+               double value); /* reads back exactly; null where not finite */
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 

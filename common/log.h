@@ -16,9 +16,9 @@ void log_start(const char *program, enum log_level level);
 bool log_level_parse(const char *name, enum log_level *ret_level);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_error(...) log_line(LEVEL_ERROR, __VA_ARGS__)
+#define log_error(...)   log_line(LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...) log_line(LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...) log_line(LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_line(LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LEVEL_DEBUG, __VA_ARGS__)
 
 #endif

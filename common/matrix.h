@@ -14,7 +14,7 @@
 void matrix_fix_core(char **argv);
 
 /* C[m×n] = alpha · op(A) · op(B) + beta · C, row-major; a_transposed: A is stored k×m; b_transposed: B is stored n×k. */
-void matrix_multiply(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, double alpha, const double *a,
-                     const double *b, double beta, double *c);
+void matrix_multiply(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, double alpha,
+                     const double *a, const double *b, double beta, double *c);
 
 #endif

@@ -27,7 +27,8 @@ int simd_has(enum simd_path path)
     switch (path) {
     case SIMD_avx512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("fma");
     case SIMD_avx2:
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     default:
@@ -69,7 +70,8 @@ enum simd_path simd_path(void)
     for (int p = 0; p < SIMD_PATHS; p++)
         if (strcmp(wanted, path_names[p]) == 0 && simd_force((enum simd_path)p) == 0)
             return (enum simd_path)p;
-    fprintf(stderr, "ACTSEARCH_KERNELS=%s: expected avx512, avx2 or portable, and a CPU that has it\n", wanted);
+    fprintf(stderr, "ACTSEARCH_KERNELS=%s: expected avx512, avx2 or portable, and a CPU that has it\n",
+            wanted);
     exit(2);
 }
 

@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SIMD_PATH_TABLE(ROW)                                                                                           \
-    ROW(portable)                                                                                                      \
-    ROW(avx2)                                                                                                          \
+#define SIMD_PATH_TABLE(ROW)                                                                                 \
+    ROW(portable)                                                                                            \
+    ROW(avx2)                                                                                                \
     ROW(avx512)
 
 enum simd_path {
@@ -45,8 +45,8 @@ static inline size_t lanes_up(size_t count)
 
 #ifdef SIMD_PATH /* ---- only in a .simd.c file ---- */
 
-#define SIMD_JOIN_(a, b) a##_##b
-#define SIMD_JOIN(a, b) SIMD_JOIN_(a, b)
+#define SIMD_JOIN_(a, b)    a##_##b
+#define SIMD_JOIN(a, b)     SIMD_JOIN_(a, b)
 #define SIMD_NAME(function) SIMD_JOIN(function, SIMD_PATH)
 
 #if defined(SIMD_PATH_avx512) || defined(SIMD_PATH_avx2)

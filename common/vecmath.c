@@ -3,11 +3,11 @@
 #include <math.h>
 
 /* sleef.h declares these only where the compiler targets FMA itself; the library has them in any case. */
-#define WRAP(name, function)                                                                                           \
-    double function(double x);                                                                                         \
-    double vm_##name(double x)                                                                                         \
-    {                                                                                                                  \
-        return function(x);                                                                                            \
+#define WRAP(name, function)                                                                                 \
+    double function(double x);                                                                               \
+    double vm_##name(double x)                                                                               \
+    {                                                                                                        \
+        return function(x);                                                                                  \
     }
 WRAP(exp, Sleef_finz_expd1_u10purecfma)
 WRAP(log, Sleef_finz_logd1_u10purecfma)

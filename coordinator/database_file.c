@@ -168,10 +168,11 @@ static int lock_file(const char *path, bool network_too, int *ret_fd, struct pro
         int err = 0;
         if (network && !network_too) {
             unlink(path);
-            err = problem_set(problem, ERR_IO,
-                              "%.*s lies on a network file system (%s), where a database can be damaged: name "
-                              "one on a local disk, or say --network-disk if no other host uses it",
-                              database_length(path), path, network);
+            err =
+                problem_set(problem, ERR_IO,
+                            "%.*s lies on a network file system (%s), where a database can be damaged: name "
+                            "one on a local disk, or say --network-disk if no other host uses it",
+                            database_length(path), path, network);
         } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
             err = errno == EWOULDBLOCK ? refuse_second(fd, path, problem)
                                        : problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
@@ -186,7 +187,8 @@ static int lock_file(const char *path, bool network_too, int *ret_fd, struct pro
     }
 }
 
-int database_lock(const char *path, bool network_too, struct database_lock **ret_lock, struct problem *problem)
+int database_lock(const char *path, bool network_too, struct database_lock **ret_lock,
+                  struct problem *problem)
 {
     char *lock_path = xasprintf("%s-lock", path);
     int fd = -1;

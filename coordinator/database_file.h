@@ -27,7 +27,8 @@ struct database_lock;
 /* Takes "PATH-lock" beside a path from database_path. ERR_BUSY: another coordinator has it, and the problem
  * names its host and process. ERR_IO: no lock can be had there, or, unless `network_too`, the folder lies on
  * a network file system. ERR_FULL: there is no room for it. */
-int database_lock(const char *path, bool network_too, struct database_lock **ret_lock, struct problem *problem);
+int database_lock(const char *path, bool network_too, struct database_lock **ret_lock,
+                  struct problem *problem);
 void database_unlock(struct database_lock **lock);
 
 /* The name of a file system that several machines may share, by the number that statfs gives; NULL: it is

@@ -316,8 +316,9 @@ static int wait_for_room(struct server *server, int wait_ms, struct problem *pro
 {
     struct pollfd signals = {.fd = server->signals, .events = POLLIN};
     int signal = poll(&signals, 1, wait_ms) > 0 ? link_signal(server->signals) : 0;
-    return signal == 0 ? 0
-                       : problem_set(problem, ERR_STOPPED, "stopped by signal %d while the disk was full", signal);
+    return signal == 0
+               ? 0
+               : problem_set(problem, ERR_STOPPED, "stopped by signal %d while the disk was full", signal);
 }
 
 /* Commits, however long that takes. What comes in meanwhile waits in the socket. */

@@ -21,13 +21,20 @@ enum msg_type {
 };
 
 #define MESSAGE_BEGIN(NAME, Name, direction, meaning) struct msg_##Name {
-#define FIELD_INT(message, key, low, high, meaning) int64_t key;
-#define FIELD_REAL(message, key, meaning) double key;
-#define FIELD_BOOL(message, key, meaning) bool key;
-#define FIELD_TEXT(message, key, max_bytes, meaning) char key[(max_bytes) + 1];
-#define FIELD_INTS(message, key, max_count, low, high, meaning) int64_t key[max_count]; int key##_count;
-#define FIELD_REALS(message, key, max_count, meaning) double key[max_count]; int key##_count;
-#define MESSAGE_END(NAME, Name) char end_; }; /* end_: a message without fields is a struct all the same */
+#define FIELD_INT(message, key, low, high, meaning)   int64_t key;
+#define FIELD_REAL(message, key, meaning)             double key;
+#define FIELD_BOOL(message, key, meaning)             bool key;
+#define FIELD_TEXT(message, key, max_bytes, meaning)  char key[(max_bytes) + 1];
+#define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
+    int64_t key[max_count];                                                                                  \
+    int key##_count;
+#define FIELD_REALS(message, key, max_count, meaning)                                                        \
+    double key[max_count];                                                                                   \
+    int key##_count;
+#define MESSAGE_END(NAME, Name)                                                                              \
+    char end_;                                                                                               \
+    }                                                                                                        \
+    ; /* end_: a message without fields is a struct all the same */
 #include "proto/messages.def"
 
 struct msg {

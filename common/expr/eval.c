@@ -13,7 +13,7 @@ double node_value(const struct node *node, double a, double b)
     (void)b;
     int n = node->index;
     switch (node->op) {
-#define OP(id, name, arity, syntax, properties, length, range, value, ...)                                                  \
+#define OP(id, name, arity, syntax, properties, length, range, value, ...)                                   \
     case OP_##id:                                                                                            \
         return value;
 #include "common/expr/ops.def"
@@ -29,7 +29,7 @@ double node_slope(const struct node *node, int operand, double a, double b, doub
     (void)b, (void)y;
     int n = node->index;
     switch (node->op) {
-#define OP(id, name, arity, syntax, properties, length, range, value, slope_a, slope_b, ...)                                \
+#define OP(id, name, arity, syntax, properties, length, range, value, slope_a, slope_b, ...)                 \
     case OP_##id:                                                                                            \
         return operand == 0 ? slope_a : slope_b;
 #include "common/expr/ops.def"

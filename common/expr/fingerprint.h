@@ -12,11 +12,11 @@
 enum { FINGERPRINT_POINTS = 41 };
 
 /* Why a function is not worth a trial. */
-#define VERDICT_TABLE(ROW)                                                                                             \
-    ROW(USABLE, "usable", "f and f' are finite on the grid and f is not constant")                                     \
-    ROW(CONSTANT, "constant", "f has one value on the whole grid")                                                     \
-    ROW(NOT_FINITE, "not finite", "f is NaN or infinite somewhere on the working range")                               \
-    ROW(SLOPE_NOT_FINITE, "slope not finite", "f' is NaN or infinite somewhere on the working range")                  \
+#define VERDICT_TABLE(ROW)                                                                                   \
+    ROW(USABLE, "usable", "f and f' are finite on the grid and f is not constant")                           \
+    ROW(CONSTANT, "constant", "f has one value on the whole grid")                                           \
+    ROW(NOT_FINITE, "not finite", "f is NaN or infinite somewhere on the working range")                     \
+    ROW(SLOPE_NOT_FINITE, "slope not finite", "f' is NaN or infinite somewhere on the working range")        \
     ROW(TOO_LARGE, "too large", "the expression passes a bound of the language")
 
 enum verdict {

@@ -49,8 +49,8 @@ struct bound {
     double value, slope;
 };
 static const struct bound bounds[] = {
-    {"sqrt", 0.5, 2},   {"log", 4, 0.5}, {"exp", 4, 4},   {"sin", 4, 4},   {"cos", 4, 4},  {"sinh", 4, 4},
-    {"cosh", 4, 4},     {"tanh", 4, 4},  {"asinh", 4, 3}, {"atan", 4, 2},  {"sinc", 4, 4}, {"sigmoid", 4, 4},
+    {"sqrt", 0.5, 2},   {"log", 4, 0.5}, {"exp", 4, 4},   {"sin", 4, 4},  {"cos", 4, 4},  {"sinh", 4, 4},
+    {"cosh", 4, 4},     {"tanh", 4, 4},  {"asinh", 4, 3}, {"atan", 4, 2}, {"sinc", 4, 4}, {"sigmoid", 4, 4},
     {"softplus", 4, 4}, {"erf", 4, 4},   {"^", 3, 4},     {"/", 0.5, 2},
 };
 

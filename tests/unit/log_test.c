@@ -14,7 +14,8 @@ static void the_levels_keep_their_values_beside_the_headers_of_libraries(void **
     static const struct {
         const char *name;
         enum log_level level;
-    } levels[] = {{"error", LEVEL_ERROR}, {"warning", LEVEL_WARNING}, {"info", LEVEL_INFO}, {"debug", LEVEL_DEBUG}};
+    } levels[] = {
+        {"error", LEVEL_ERROR}, {"warning", LEVEL_WARNING}, {"info", LEVEL_INFO}, {"debug", LEVEL_DEBUG}};
     for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++) {
         enum log_level level = LEVEL_ERROR;
         assert_true(log_level_parse(levels[i].name, &level));

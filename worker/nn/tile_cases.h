@@ -34,8 +34,8 @@ enum { TILE = 6 };
     TILE_CASE(8, call)                                                                                       \
     TILE_CASE(9, call)                                                                                       \
     TILE_CASE(10, call)                                                                                      \
-    TILE_CASE(11, call) TILE_CASE(12, call) TILE_CASE(13, call) TILE_CASE(14, call) TILE_CASE(15, call)      \
-        TILE_CASE(16, call)
+    TILE_CASE(11, call)                                                                                      \
+    TILE_CASE(12, call) TILE_CASE(13, call) TILE_CASE(14, call) TILE_CASE(15, call) TILE_CASE(16, call)
 #else
 #define TILE_CASES(call) TILE_CASES_6(call)
 #endif

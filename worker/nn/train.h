@@ -17,7 +17,7 @@ struct train_job {
     const struct child *child;
     uint64_t seed;
     const struct data *data;
-    bool test; /* evaluate on the test set too */
+    bool test;                /* evaluate on the test set too */
     const struct buf *resume; /* what `checkpoint` got once: go on from there. NULL: from the start */
     struct buf *checkpoint;   /* where a training that report stops leaves its state. NULL: nowhere */
 };
@@ -37,11 +37,11 @@ struct train_result {
     int64_t test_correct, test_count;  /* with job.test */
     int64_t parameters;                /* trainable, β not counted */
     int64_t betas;                     /* trainable β, all layers and channels */
-    double seconds;                    /* wall time of the training steps and the evaluation, stops not counted */
-    double images_per_second;          /* of the training steps */
-    double cost_ns;                    /* f + f′, ns per element, measured in L1 before the training */
-    int64_t peak_memory_bytes;         /* of this process */
-    int curve_points;                  /* at most CURVE_POINTS, evenly spaced, the last step among them */
+    double seconds;            /* wall time of the training steps and the evaluation, stops not counted */
+    double images_per_second;  /* of the training steps */
+    double cost_ns;            /* f + f′, ns per element, measured in L1 before the training */
+    int64_t peak_memory_bytes; /* of this process */
+    int curve_points;          /* at most CURVE_POINTS, evenly spaced, the last step among them */
     int64_t curve_step[CURVE_POINTS];
     double curve_loss[CURVE_POINTS];
 };
@@ -53,8 +53,8 @@ typedef bool train_report(void *context, const struct train_progress *progress);
 /* ERR_INPUT where the model is unknown, the data have too few records, or a setting does not fit; the problem says which.
  * ERR_CORRUPT where job->resume is damaged or of another training: nothing was trained then. A training that diverges is a
  * result, not an error. report may be NULL. A training that was stopped and goes on gives the bits of one that was not. */
-int train_run(const struct train_job *job, train_report *report, void *context, struct train_result *ret_result,
-              struct problem *problem);
+int train_run(const struct train_job *job, train_report *report, void *context,
+              struct train_result *ret_result, struct problem *problem);
 
 /* Whether `model` is known: 0, or ERR_INPUT with the list and the nearest. */
 int train_model_check(const char *model, struct problem *problem);

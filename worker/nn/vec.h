@@ -89,7 +89,7 @@ static inline struct vec vec_fma(struct vec a, struct vec b, struct vec c)
 #define VEC_OPERATION(name, f512, f256, operator)                                                            \
     static inline struct vec vec_##name(struct vec a, struct vec b)                                          \
     {                                                                                                        \
-        return (struct vec){a.v operator b.v};                                                               \
+        return (struct vec){a.v operator b.v };                                                              \
     }
 #endif
 VEC_OPERATION(add, _mm512_add_ps, _mm256_add_ps, +)
