@@ -3,7 +3,7 @@
 
     pytorch_train.py MODEL FUNCTION [--seconds S] [--batch N] [--layouts plain,channels-last] [--modes eager,script]
 
-MODEL: resnet-20 or cnn. FUNCTION: one of the seven, as train.c writes it. Prints training images per second on one thread:
+MODEL: resnet-20, cnn or mlp. FUNCTION: one of the seven, as train.c writes it. Prints training images per second on one thread:
 the median over the batches, for the best of the layouts and modes asked for, and which one that was. The data are noise in
 memory, already normalised, so that only the training itself is timed.
 """
@@ -17,11 +17,11 @@ from torch.nn import functional
 
 
 class Swish(nn.Module):
-    """x * sigmoid(b0 * x), b0 trained for each channel."""
+    """x * sigmoid(b0 * x), b0 trained for each channel (of planes, or of a dense layer)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, planes=True):
         super().__init__()
-        self.beta = nn.Parameter(torch.ones(1, channels, 1, 1))
+        self.beta = nn.Parameter(torch.ones(1, channels, 1, 1) if planes else torch.ones(1, channels))
 
     def forward(self, x):
         return x * torch.sigmoid(self.beta * x)
@@ -111,6 +111,12 @@ def build(model, function):
                 layers.append(Block(inputs, outputs, 2 if stage > 0 and block == 0 else 1, function))
                 inputs = outputs
         return nn.Sequential(*layers, Head(inputs)), (3, 32, 32)
+    if model == "mlp":
+        layers, inputs = [nn.Flatten()], 784
+        for _ in range(2):
+            layers += [nn.Linear(inputs, 128), Swish(128, planes=False) if function is Swish else function(128)]
+            inputs = 128
+        return nn.Sequential(*layers, nn.Linear(inputs, 10)), (1, 28, 28)
     layers, inputs = [], 1
     for outputs, stride in [(16, 2), (16, 1), (32, 2), (32, 1)]:
         layers += [conv_norm(inputs, outputs, stride), function(outputs)]
@@ -143,7 +149,7 @@ def images_per_second(args, layout, mode):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("model", choices=["resnet-20", "cnn"])
+    parser.add_argument("model", choices=["resnet-20", "cnn", "mlp"])
     parser.add_argument("function", choices=list(FUNCTIONS))
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--batch", type=int, default=128)
