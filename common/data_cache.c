@@ -43,6 +43,25 @@ char *data_cache_path(const char *dir, const char *name, const char *suffix)
     return xasprintf("%s/%s.%s", dir, name, suffix);
 }
 
+int data_cache_make(const char *dir, struct problem *problem)
+{
+    char *path = xstrdup(dir);
+    int failed = 0;
+    for (char *at = path + 1; !failed && *path; at++)
+        if (*at == '/' || *at == '\0') {
+            const char end = *at;
+            *at = '\0';
+            failed = mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
+            *at = end;
+            if (!end)
+                break;
+        }
+    free(path);
+    return failed ? problem_set(problem, ERR_IO, "%s: the cache folder cannot be made: %s", dir,
+                                strerror(failed))
+                  : 0;
+}
+
 int data_cache_lock(const char *dir, int operation)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -27,6 +27,8 @@ char *data_cache_dir(const char *given);
  */
 int data_name_check(const char *name, struct problem *problem);
 
+/* Makes the folder, and those above it, where they are not there. ERR_IO. */
+int data_cache_make(const char *dir, struct problem *problem);
 /* DIR/NAME.SUFFIX. malloc'd. */
 char *data_cache_path(const char *dir, const char *name, const char *suffix);
 
