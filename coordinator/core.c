@@ -283,6 +283,29 @@ struct core_send *core_sends(struct core *core, size_t *ret_count)
     return core->sends;
 }
 
+bool core_knows(const struct core *core, uint64_t peer)
+{
+    return workers_at(&core->workers, peer) != 0;
+}
+
+const char *core_data_hash(const struct core *core)
+{
+    return core->kept.experiment.data_hash;
+}
+
+void core_offer(struct core *core, const char *data_hash, int64_t data_bytes)
+{
+    snprintf(core->offered, sizeof core->offered, "%s", data_hash);
+    core->offered_bytes = data_bytes;
+}
+
+/* Whoever fetched another one than the experiment's would be refused with it. */
+static bool is_offered(const struct core *core)
+{
+    const char *begun = core_data_hash(core);
+    return core->offered[0] != '\0' && (begun[0] == '\0' || strcmp(begun, core->offered) == 0);
+}
+
 void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg)
 {
     ret_msg->type = send->type;
@@ -294,6 +317,10 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         msg_put_text(ret_msg->welcome_.experiment, sizeof ret_msg->welcome_.experiment,
                      core->experiment->name);
         msg_put_text(ret_msg->welcome_.data, sizeof ret_msg->welcome_.data, core->experiment->child.data);
+        if (is_offered(core)) {
+            memcpy(ret_msg->welcome_.data_hash, core->offered, sizeof core->offered);
+            ret_msg->welcome_.data_bytes = core->offered_bytes;
+        }
         break;
     case MSG_LEASE: {
         struct msg_lease *lease = &ret_msg->lease_;

@@ -55,6 +55,14 @@ void core_hello(struct core *core, uint64_t peer, const char *key, const struct 
 /* That key counts no more: what its workers hold is queued again at once, and counts as no loss. */
 void core_revoke(struct core *core, const char *key, int64_t now_ms);
 
+/* Whether a worker that was welcomed speaks through this peer. */
+bool core_knows(const struct core *core, uint64_t peer);
+/* The data set of the experiment can be fetched: WELCOME says so, unless the experiment was begun with one of
+ * another hash. "" where it cannot any more. */
+void core_offer(struct core *core, const char *data_hash, int64_t data_bytes);
+/* The content hash that the experiment was begun with; "" while no worker has asked for work. */
+const char *core_data_hash(const struct core *core);
+
 struct core_send {
     uint64_t peer;
     enum msg_type type;

@@ -23,6 +23,8 @@ struct core {
     struct workers workers;
     struct propose propose;
     struct audit audit;
+    char offered[65]; /* hash of the data set that can be fetched; "" where none can */
+    int64_t offered_bytes;
     bool more_to_do;
     int64_t refusals_since_ms, refusals_noted; /* of the present minute */
     struct core_send *sends;

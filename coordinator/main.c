@@ -28,6 +28,7 @@ enum {
     OPTION_KEYS,
     OPTION_INSECURE,
     OPTION_NETWORK_DISK,
+    OPTION_CACHE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
 };
@@ -55,6 +56,10 @@ static const struct argp_option options[] = {
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
+    {"cache", OPTION_CACHE, "DIR", 0,
+     "Where the data set is that workers without it fetch from here, as 'actsearch data add' puts it there "
+     "(default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -89,6 +94,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
+        return 0;
+    case OPTION_CACHE:
+        arguments->server.cache_dir = value;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -216,11 +224,29 @@ static int commit(void *context, const struct rows *rows, struct problem *proble
     return store_write(context, rows, problem);
 }
 
+/* Without it the search runs all the same, with workers that have the data set themselves: on this machine
+ * they share the cache. */
+static void offer_data(struct run *run)
+{
+    struct problem problem = {0};
+    const char *name = run->experiment->child.data;
+    int err = server_offer(run->server, run->core, name, &problem);
+    if (err == ERR_NOT_FOUND && endpoint_is_local(server_endpoint(run->server)))
+        return;
+    if (err == ERR_NOT_FOUND)
+        log_warning("%s: workers that lack it cannot fetch it from here until it is there "
+                    "(actsearch data add %s DIR)",
+                    problem.text, name);
+    else if (err)
+        log_warning("workers cannot fetch the data set from here: %s", problem.text);
+}
+
 static int serve(struct run *run)
 {
     struct problem problem = {0};
     log_info("experiment '%s', %s database %s", run->experiment->name,
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
+    offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
     int err = server_run(run->server, run->core, commit, run->store, &problem);

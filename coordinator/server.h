@@ -12,6 +12,8 @@
  * 4. With keys, no message is heard but from a connection whose key is in the allow-list at that moment
  *    (give or take two seconds), and what each key may have is bounded (core.h, allow.h). A key that is
  *    taken off the list loses its leases at once, and its connections at their next word.
+ * 5. The data set is handed over between turns, PIECES_PER_TURN pieces or PIECES_MS at a time: what waits
+ *    for a lease or an ACK waits no longer than that for it.
  */
 #ifndef COORDINATOR_SERVER_H
 #define COORDINATOR_SERVER_H
@@ -22,8 +24,9 @@ struct server;
 
 struct server_settings {
     const char *endpoint;
-    const char *keys_dir; /* as proto/keys.h describes it; NULL: no encryption */
-    bool insecure;        /* without keys, an endpoint that other machines can reach is fine */
+    const char *keys_dir;  /* as proto/keys.h describes it; NULL: no encryption */
+    bool insecure;         /* without keys, an endpoint that other machines can reach is fine */
+    const char *cache_dir; /* where the data set is looked for; NULL: as data_cache_dir says */
 };
 
 /* ERR_INPUT: no endpoint, or one that other machines can reach, without keys or `insecure`. */
@@ -39,6 +42,10 @@ const char *server_endpoint(const struct server *server);
 /* Makes rows durable: 0 once they are, else an error with *problem filled, and none of them are. After
  * ERR_FULL the same rows are handed over again later. */
 typedef int server_commit(void *context, const struct rows *rows, struct problem *problem);
+
+/* Looks for data set `name`, to hand it over to workers that lack it; where it is not there, again while the
+ * server runs. *problem is why it cannot be handed over now, with its ERR_…. */
+int server_offer(struct server *server, struct core *core, const char *name, struct problem *problem);
 
 /* Runs until the experiment is finished (0), a signal comes (ERR_STOPPED; workers are told nothing and keep
  * trying to come back), or a commit or the socket fails. */

@@ -77,7 +77,7 @@ enum agent_action_type {
     AGENT_START,     /* slot, lease */
     AGENT_HALT,      /* slot: ask its trainer to save its state and end */
     AGENT_STOP,      /* slot: end its trainer, whatever it does */
-    AGENT_DATA,      /* data: open (or first import) this data set, answer with agent_data */
+    AGENT_DATA,      /* data: open (or first import, or fetch) this data set, answer with agent_data */
     AGENT_RECONNECT, /* make a new socket: this one may be stuck */
 };
 
@@ -85,7 +85,9 @@ struct agent_action {
     enum agent_action_type type;
     int slot;
     const struct msg_lease *lease; /* borrowed until agent_ended of the slot */
-    const char *data;              /* borrowed until the next call into the agent */
+    const char *data;              /* borrowed, with data_hash, until the next call into the agent */
+    const char *data_hash;         /* of the one that the coordinator can hand over; "" where it has none */
+    int64_t data_bytes;            /* of that one */
 };
 
 /* The next thing that is due, if there is one; it counts as done then. With AGENT_SEND *ret_message is to be

@@ -8,7 +8,7 @@
  * 3. When daemon_run returns, no trainer is left. When this process is killed, its trainers die with it
  *    (confine.h).
  * 4. No file name comes over the network: a data set is a name in the cache folder, checked by
- *    worker/nn/data.h.
+ *    worker/dataset.h.
  */
 #ifndef WORKER_DAEMON_H
 #define WORKER_DAEMON_H

@@ -53,9 +53,10 @@ static void check_fate(const char *name, struct fate fate, int seeds)
     }
     rows_release(&expected);
     print_message("%s: %d seeds, %d restarts of the coordinator, %d orders to leave, %d left, %d trainers "
-                  "crashed, %d trainings\n",
+                  "crashed, %d trainings, %d data sets fetched\n",
                   name, seeds, counts.starts, counts.stops, counts.left, counts.trainer_crashes,
-                  counts.trainings);
+                  counts.trainings, counts.fetched);
+    assert_true(counts.fetched >= seeds); /* nobody trains without */
     const struct weather *weather = &fate.weather;
     if (weather->drop + weather->twice + weather->worker_crash + weather->silence + weather->reconnect +
             weather->parting + weather->late + weather->clock + fate.sigterm + fate.liars ==

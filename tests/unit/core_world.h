@@ -20,6 +20,7 @@
 #ifndef TESTS_UNIT_CORE_WORLD_H
 #define TESTS_UNIT_CORE_WORLD_H
 
+#include "coordinator/blobs.h"
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/disk_checks.h"
 
@@ -35,6 +36,7 @@ enum {
     MAX_LIARS = 2,
     MAX_PLACES = MAX_WORKERS + MAX_LIARS,
     MAX_HELD = 8,
+    DATA_BYTES = 9 * 32768 + 1, /* the size of the data set */
     MAX_FLYING = 4096
 };
 
@@ -85,6 +87,7 @@ struct world {
     struct rows disk;
     struct second_disk *second_disk; /* or NULL */
     struct core *core;
+    struct blobs *blobs; /* what hands over the data set; NULL: nobody asks for it */
     struct worker_model workers[MAX_PLACES];
     int worker_count;
     uint64_t next_peer, next_name, next_order;
@@ -337,6 +340,14 @@ static void worker_acts(struct world *world, struct worker_model *worker)
         say_request(world, worker);
 }
 
+/* The data set can be fetched from the coordinator, as from one that has just been started. */
+static void offer_data(struct world *world)
+{
+    blobs_destroy(&world->blobs);
+    world->blobs = blobs_new(DATA_HASH, DATA_BYTES, rng_seed(world->next_order++, "receipts", 0));
+    core_offer(world->core, DATA_HASH, DATA_BYTES);
+}
+
 static void restart(struct world *world)
 {
     core_destroy(&world->core);
@@ -348,6 +359,8 @@ static void restart(struct world *world)
         rows_release(&expected);
     }
     world->core = core_from(world->experiment, world->space, restored, coordinator_now(world));
+    if (world->blobs)
+        offer_data(world);
     world->restarts++;
     tell(world, "coordinator is started again");
 }
@@ -359,6 +372,25 @@ static bool is_killed(struct world *world)
     return world->disk.experiment.finished_because[0] == '\0' &&
            (world->restarts_max == 0 || world->restarts < world->restarts_max) &&
            happens(world, world->weather.coordinator_crash);
+}
+
+/* The bytes of a piece mean nothing here. */
+static void send_pieces(struct world *world)
+{
+    static struct msg msg = {.type = MSG_CHUNK, .chunk_ = {.data_hash = ""}};
+    struct blobs_piece piece;
+    for (int i = 0; world->blobs && i < 16 && blobs_next(world->blobs, coordinator_now(world), &piece); i++) {
+        const int to = place_of(world, piece.peer);
+        if (to < 0 || !core_knows(world->core, piece.peer) || happens(world, world->weather.unsent)) {
+            blobs_unsent(world->blobs, piece.peer);
+            continue;
+        }
+        memcpy(msg.chunk_.data_hash, DATA_HASH, sizeof msg.chunk_.data_hash);
+        msg.chunk_.offset = piece.offset;
+        msg.chunk_.receipt = piece.receipt;
+        msg.chunk_.bytes_count = piece.size;
+        fly(world, to, piece.peer, &msg);
+    }
 }
 
 /* A turn of the shell, which may be killed at any point of it. */
@@ -373,6 +405,8 @@ static void coordinator_acts(struct world *world)
         tell(world, "from %llu: %s %llx", (unsigned long long)flying.peer, msg_type_name(flying.msg->type),
              (unsigned long long)attempt_of(flying.msg));
         core_receive(world->core, flying.peer, flying.msg, coordinator_now(world));
+        if (world->blobs && flying.msg->type == MSG_FETCH && core_knows(world->core, flying.peer))
+            blobs_fetch(world->blobs, flying.peer, &flying.msg->fetch_, coordinator_now(world));
         free(flying.msg);
         world->flying[i] = world->flying[--world->flying_count]; /* the order of arrival is any */
     }
@@ -407,6 +441,7 @@ static void coordinator_acts(struct world *world)
         fly(world, to, sends[i].peer, &msg);
     }
     core_clear(world->core, coordinator_now(world));
+    send_pieces(world);
 }
 
 static void deliver_to_workers(struct world *world)

@@ -15,6 +15,7 @@
 #include "tests/unit/core_world.h"
 
 #include "worker/agent.h"
+#include "worker/fetch.h"
 
 enum { SLOTS_MAX = 4, LIES_KEPT = 8, TROUBLE_STEPS = 20000, STEPS_MAX = 2 * TROUBLE_STEPS };
 enum { RESTARTS_MAX = 10 }; /* a start is most of the work of a world */
@@ -38,6 +39,8 @@ struct daemon {
     struct agent *agent;
     int slots;
     bool told; /* to leave */
+    bool fetching;
+    struct fetch fetch;
     struct trainer trainers[SLOTS_MAX];
 };
 
@@ -54,6 +57,8 @@ struct party {
     struct daemon daemons[MAX_WORKERS];
     struct liar liars[MAX_LIARS];
     struct fate fate;
+    int64_t kept[MAX_WORKERS]; /* bytes of the data set on the disk of each daemon's host */
+    int fetched;               /* data sets */
     int starts, stops, trainer_crashes, left, trainings, lies;
 };
 
@@ -70,6 +75,8 @@ static void start_daemon(struct party *party, int index)
     struct msg hello = hello_of(name, daemon->slots);
     daemon->agent = agent_new(&hello.hello_, rng_seed(world->next_name, "agent", 0), world->now_ms);
     world->workers[index].peer = world->next_peer++;
+    if (happens(world, 200)) /* on another host */
+        party->kept[index] = 0;
     party->starts++;
     tell(world, "daemon %d is %s, peer %llu", index, name, (unsigned long long)world->workers[index].peer);
 }
@@ -130,13 +137,60 @@ static void obey_about_trainer(struct party *party, struct daemon *daemon, const
     }
 }
 
+/* ---- the data set ---- */
+
+static void tell_data(struct party *party, struct daemon *daemon)
+{
+    daemon->fetching = false;
+    agent_data(daemon->agent, party->world->experiment->child.data, DATA_HASH, NULL, party->world->now_ms);
+}
+
+static void want_data(struct party *party, int index, const struct agent_action *action)
+{
+    struct daemon *daemon = &party->daemons[index];
+    assert_string_equal(action->data, party->world->experiment->child.data);
+    assert_string_equal(action->data_hash, DATA_HASH);
+    fetch_start(&daemon->fetch, action->data_hash, action->data_bytes, party->kept[index],
+                rng_seed(party->world->next_name++, "fetch", 0));
+    daemon->fetching = true;
+    if (fetch_done(&daemon->fetch))
+        tell_data(party, daemon);
+}
+
+static void hear_about_data(struct party *party, int index, const struct msg *msg)
+{
+    struct daemon *daemon = &party->daemons[index];
+    if (daemon->fetching && msg->type == MSG_WELCOME)
+        fetch_greeted(&daemon->fetch);
+    if (!daemon->fetching || msg->type != MSG_CHUNK)
+        return;
+    if (fetch_receive(&daemon->fetch, &msg->chunk_, party->world->now_ms) == FETCH_PIECE)
+        party->kept[index] = daemon->fetch.have;
+    if (fetch_done(&daemon->fetch)) {
+        party->fetched++;
+        tell_data(party, daemon);
+    }
+}
+
+static void ask_for_data(struct party *party, int index)
+{
+    struct world *world = party->world;
+    struct daemon *daemon = &party->daemons[index];
+    static struct msg message;
+    if (!daemon->fetching || !agent_greeted(daemon->agent) || agent_left(daemon->agent) != AGENT_STAYS)
+        return;
+    message.type = MSG_FETCH;
+    while (fetch_next(&daemon->fetch, world->now_ms, &message.fetch_))
+        fly(world, -1, world->workers[index].peer, &message);
+    assert_true(fetch_next_ms(&daemon->fetch) > world->now_ms);
+}
+
 static void obey(struct party *party, int index)
 {
     struct world *world = party->world;
     struct daemon *daemon = &party->daemons[index];
     static struct msg message;
     struct agent_action action;
-    char name[65];
     for (int count = 0; agent_next(daemon->agent, world->now_ms, &action, &message); count++) {
         assert_true(count < 200);
         switch (action.type) {
@@ -153,14 +207,14 @@ static void obey(struct party *party, int index)
             obey_about_trainer(party, daemon, &action);
             break;
         case AGENT_DATA:
-            snprintf(name, sizeof name, "%s", action.data);
-            agent_data(daemon->agent, name, DATA_HASH, NULL, world->now_ms);
+            want_data(party, index, &action);
             break;
         case AGENT_RECONNECT:
             world->workers[index].peer = world->next_peer++;
             break;
         }
     }
+    ask_for_data(party, index);
     assert_true(agent_next_ms(daemon->agent) > world->now_ms);
 }
 
@@ -196,6 +250,7 @@ static void deliver(struct party *party, int index)
                 check_heard(world, flying.msg,
                             !daemon->told && holds_attempt(daemon, attempt_of(flying.msg)));
                 agent_receive(daemon->agent, flying.msg, world->now_ms);
+                hear_about_data(party, index, flying.msg);
             } else {
                 check_heard(world, flying.msg, false);
                 hear_as_liar(&party->liars[index - party->fate.daemons], flying.msg);
@@ -292,7 +347,7 @@ static struct msg_lease any_lease(struct party *party, const struct liar *liar, 
 
 static struct msg any_lie(struct party *party, const struct worker_model *place, const struct liar *liar)
 {
-    enum { HELLO, REQUEST, PROGRESS, RESULT, FAILURE, RETURN, BYE, WRONG_VERSION, NOT_FOR_US, LIES };
+    enum { HELLO, REQUEST, FETCH, PROGRESS, RESULT, FAILURE, RETURN, BYE, WRONG_VERSION, NOT_FOR_US, LIES };
     struct world *world = party->world;
     bool own;
     const struct msg_lease lease = any_lease(party, liar, &own);
@@ -307,6 +362,13 @@ static struct msg any_lie(struct party *party, const struct worker_model *place,
             msg.request_.data_hash[0] = 'f';
         msg.request_.holding_count = own ? 0 : 1;
         msg.request_.holding[0] = lease.attempt;
+        return msg;
+    case FETCH: /* and never says that it came */
+        msg.type = MSG_FETCH;
+        msg.fetch_ = (struct msg_fetch){.offset = (int64_t)rng_below(&world->rng, 2 * DATA_BYTES),
+                                        .pieces = 1 + (int64_t)rng_below(&world->rng, 16),
+                                        .receipt = (int64_t)rng_below(&world->rng, 100)};
+        memcpy(msg.fetch_.data_hash, DATA_HASH, sizeof msg.fetch_.data_hash);
         return msg;
     case PROGRESS:
         msg.type = MSG_PROGRESS;
@@ -401,6 +463,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     world->restarts_max = RESTARTS_MAX;
     world->disk = disk_new(world->experiment);
     world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
+    offer_data(world);
     for (int i = 0; i < fate.daemons; i++)
         start_daemon(party, i);
     for (int i = fate.daemons; i < world->worker_count; i++)
@@ -422,6 +485,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     for (int i = 0; i < world->flying_count; i++)
         free(world->flying[i].msg);
     core_destroy(&world->core);
+    blobs_destroy(&world->blobs);
     space_destroy(&world->space);
     experiment_destroy(&world->experiment);
     ret_counts->starts += world->restarts; /* of the coordinator */
@@ -430,6 +494,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     ret_counts->trainings += party->trainings;
     ret_counts->trainer_crashes += party->trainer_crashes;
     ret_counts->lies += party->lies;
+    ret_counts->fetched += party->fetched;
     struct rows disk = world->disk;
     free(party);
     free(world);
