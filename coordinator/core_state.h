@@ -24,6 +24,7 @@ struct core {
     struct propose propose;
     struct audit audit;
     bool more_to_do;
+    bool stopping; /* the workers are told to leave; not stored */
     int64_t refusals_since_ms, refusals_noted; /* of the present minute */
     struct core_send *sends;
     size_t send_count, send_capacity;
