@@ -319,6 +319,8 @@ static enum team_state work(struct run *run, const struct team_settings *setting
         }
         pause_ms(TURN_MS);
     }
+    if (state == TEAM_STOPPED)
+        say(run, "'actsearch stop' has ended the search");
     if (state == TEAM_RUNS)
         say(run, "stopping: the workers hand back what they train (Ctrl-C again: at once)");
     while (!team_stop(team, now_ms(), stop_requests > 1))
@@ -437,7 +439,7 @@ static int start_and_work(struct run *run, struct problem *problem)
             print_log_end(run);
             problem_set(problem, ERR_IO, "the search did not go on; nothing that was finished is lost");
             err = ERR_IO;
-        } else if (state == TEAM_RUNS) {
+        } else if (state == TEAM_RUNS || state == TEAM_STOPPED) {
             say_stopped(run);
             err = ERR_STOPPED;
         }

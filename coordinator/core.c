@@ -143,6 +143,12 @@ static void expire(struct core *core)
         workers_disconnect(&core->workers, worker);
 }
 
+/* Nobody has asked it to pause or to stop. */
+static bool may_lease(const struct core *core)
+{
+    return !core->kept.experiment.paused && !core->stopping && !core_finished(core);
+}
+
 /* Leases ready trials to those in the line, one at a time in turn. */
 static void serve(struct core *core)
 {
@@ -201,12 +207,14 @@ static void serve_audits(struct core *core)
     }
 }
 
-/* Whether an audit is under way, or waits and somebody who is there can do it. Who has done nothing yet is
- * not waited for: the end must not depend on a peer that only says HELLO. */
+/* Whether an audit is under way, or waits for the end of a pause, or for somebody who is there and can do it.
+ * Who has done nothing yet is not waited for: the end must not depend on a peer that only says HELLO. */
 static bool audits_go_on(const struct core *core)
 {
     if (core->audit.waiting == 0 || core->audit.under_way > 0)
         return core->audit.under_way > 0;
+    if (!may_lease(core))
+        return true;
     for (size_t i = 0; i < core->kept.workers.count; i++) {
         const struct worker_row *row = &core->kept.workers.items[i];
         if (row->connected && row->results > 0 && audit_has_for(&core->audit, row->host))
@@ -226,6 +234,7 @@ static void finish_if_done(struct core *core)
     assert(core->queue.count == 0 && core->leases.open == 0);
     core->kept.experiment.finished_because = core->propose.over;
     core->kept.experiment.finished_ms = core->now_ms;
+    core->kept.experiment.paused = false; /* if it is made larger it goes on at once */
     core->changes.experiment_changed = true;
     core_note(core, "finish", "%s: %" PRId64 " candidates, %" PRId64 " proposals", core->propose.over,
               counters->candidates, counters->proposals);
@@ -240,10 +249,15 @@ void core_advance(struct core *core, int64_t now_ms)
 {
     core_set_now(core, now_ms);
     expire(core);
-    core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    const bool leasing = may_lease(core);
+    const bool more = propose_fill(&core->propose, leasing ? (size_t)core->workers.wanting : 0,
+                                   leasing ? PROPOSALS_PER_TURN : 0);
+    core->more_to_do = more && leasing;
     begin_finals(core);
-    serve(core);
-    serve_audits(core);
+    if (leasing) {
+        serve(core);
+        serve_audits(core);
+    }
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
     assert((size_t)(core->kept.counters.leased + core->audit.under_way) == core->leases.open);
@@ -343,6 +357,9 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         break;
     case MSG_CANCEL:
         ret_msg->cancel_ = (struct msg_cancel){.attempt = send->attempt};
+        break;
+    case MSG_LEAVE:
+        ret_msg->leave_ = (struct msg_leave){0};
         break;
     case MSG_WHO:
         ret_msg->who_ = (struct msg_who){0};

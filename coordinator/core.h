@@ -85,6 +85,19 @@ void core_clear(struct core *core, int64_t now_ms);
  * Before core_clear. */
 void core_stood_still(struct core *core, int64_t now_ms);
 
+/* ---- what people ask for (coordinator/steer.c) ---- */
+
+/* No new leases from now on, or leases again; what is in training goes on to its end. Durable with the rows of
+ * this turn: it stays paused whatever becomes of the coordinator. False: it was so already. */
+bool core_pause(struct core *core, bool paused, int64_t now_ms);
+bool core_paused(const struct core *core);
+/* The search is to end for now: no new leases, and every worker is told to hand back what it has and leave
+ * (LEAVE, again at each REQUEST). A new start knows nothing of it. */
+void core_stop(struct core *core, int64_t now_ms);
+/* core_stop was called, and no worker is connected any more. One that fell silent counts until it is missed:
+ * whoever waits for this had better not wait for ever. */
+bool core_stopped(const struct core *core);
+
 /* When core_advance has something to do next, if no message comes. */
 int64_t core_next_ms(const struct core *core);
 /* Why the experiment is finished; NULL while it runs. The sends of that turn say BYE to all workers. */

@@ -26,6 +26,7 @@ struct core {
     char offered[65]; /* hash of the data set that can be fetched; "" where none can */
     int64_t offered_bytes;
     bool more_to_do;
+    bool stopping; /* the workers are told to leave; not stored */
     int64_t refusals_since_ms, refusals_noted; /* of the present minute */
     struct core_send *sends;
     size_t send_count, send_capacity;

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+/* STATUS_ORDERED: 'actsearch stop' ended it, and whoever looks after it should not start it again. */
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_ORDERED = 3 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
@@ -74,7 +75,7 @@ static const char documentation[] =
     "it was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
     "search.candidates or search.proposals.\n\n"
     "Exit status: 0 when the experiment is done, 1 when it is not (refused, failed, or stopped by SIGINT or "
-    "SIGTERM), 2 for a wrong command line.";
+    "SIGTERM), 2 for a wrong command line, 3 after 'actsearch stop'.";
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -144,6 +145,7 @@ struct run {
     struct space *space;
     char *database;
     struct store *store;
+    struct control *control; /* NULL where it cannot be had */
     struct rows restored;
     struct server *server;
     const char *worker_option; /* what a worker is to be told beside the address */
@@ -156,6 +158,7 @@ static void run_release(struct run *run)
     server_destroy(&run->server);
     rows_release(&run->restored);
     store_close(&run->store);
+    control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
     free(run->database);
     space_destroy(&run->space);
     experiment_destroy(&run->experiment);
@@ -190,9 +193,21 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
     return err;
 }
 
+/* A search can do without. */
+static void listen_for_orders(struct run *run)
+{
+    struct problem problem = {0};
+    if (control_listen(store_path(run->store), &run->control, &problem) != 0)
+        log_warning("'actsearch stop', 'pause' and 'resume' will not reach this coordinator: %s",
+                    problem.text);
+}
+
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
-    int err = server_new(&arguments->server, &run->server, problem);
+    listen_for_orders(run);
+    struct server_settings settings = arguments->server;
+    settings.control = run->control;
+    int err = server_new(&settings, &run->server, problem);
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
@@ -249,6 +264,8 @@ static int serve(struct run *run)
     offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
+    if (core_paused(run->core))
+        log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
     if (!err) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
@@ -258,7 +275,7 @@ static int serve(struct run *run)
         log_info("%s before the experiment was done; the same command goes on", problem.text);
     else
         log_error("%s", problem.text);
-    return STATUS_FAILED;
+    return err == ERR_STOPPED && server_was_ordered(run->server) ? STATUS_ORDERED : STATUS_FAILED;
 }
 
 static int run_experiment(const struct arguments *arguments)

@@ -183,6 +183,8 @@ static void on_request(struct core *core, uint64_t peer, int64_t worker, const s
     if (request->data_hash[0] == '\0' || wanting < 0)
         wanting = 0;
     workers_want(&core->workers, worker, wanting, core->now_ms);
+    if (core->stopping)
+        core_send_to(core, peer, MSG_LEAVE, 0);
 }
 
 /* The outcome that a RESULT reports; NULL in *ret_reason, or why it cannot be one. */

@@ -52,7 +52,11 @@ struct server {
     struct offer *offer;   /* NULL: there is none to hand over */
     struct blobs *blobs;   /* beside it */
     int64_t offer_look_ms; /* when to look for it next; INT64_MAX: it is there, or cannot be used */
-    struct msg message;    /* the one at hand: too large for the stack of a deep call */
+    struct control *control;  /* borrowed; NULL: none */
+    enum control_order order; /* of this turn, answered after its commit */
+    bool order_changes;       /* something: else it was so already */
+    int64_t stop_by_ms;       /* 0 while nobody ordered it */
+    struct msg message;       /* the one at hand: too large for the stack of a deep call */
     struct buf bytes;
 };
 
@@ -119,6 +123,7 @@ int server_new(const struct server_settings *settings, struct server **ret_serve
     struct server *server = xcalloc(1, sizeof *server);
     server->signals = -1;
     server->cache_dir = data_cache_dir(settings->cache_dir);
+    server->control = settings->control;
     server->unix_offset_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
     err = open_link(server, settings, problem);
     if (err) {
@@ -387,7 +392,8 @@ static void log_events(const struct rows *rows)
     for (size_t i = 0; i < rows->events.count; i++) {
         const struct event_row *event = &rows->events.items[i];
         bool plain = strcmp(event->kind, "start") == 0 || strcmp(event->kind, "finish") == 0 ||
-                     strcmp(event->kind, "worker") == 0;
+                     strcmp(event->kind, "worker") == 0 || strcmp(event->kind, "pause") == 0 ||
+                     strcmp(event->kind, "resume") == 0 || strcmp(event->kind, "stop") == 0;
         log_line(plain ? LEVEL_INFO : LEVEL_WARNING, "%s", event->text);
     }
     for (size_t i = 0; i < rows->workers.count; i++) {
@@ -412,15 +418,86 @@ static void log_progress(struct server *server, const struct core *core, bool no
              counters->ready, counters->workers);
 }
 
+/* ---- orders ---- */
+
+/* Hands the order that is there to the core. */
+static void take_order(struct server *server, struct core *core)
+{
+    const int64_t now_ms = server_now_ms(server);
+    server->order = server->control ? control_read(server->control, now_ms) : CONTROL_NOTHING;
+    if (server->order == CONTROL_STOP) {
+        core_stop(core, now_ms);
+        server->stop_by_ms = now_ms + SERVER_STOP_MS;
+    } else if (server->order != CONTROL_NOTHING) {
+        server->order_changes = core_pause(core, server->order == CONTROL_PAUSE, now_ms);
+    }
+}
+
+/* After the commit: what is said is on disk. */
+static void answer_order(struct server *server, const struct core *core)
+{
+    const struct counters_row *counters = core_counters(core);
+    if (server->order == CONTROL_NOTHING)
+        return;
+    if (core_finished(core))
+        control_answer(server->control, false, false, "the search is finished: %s", core_finished(core));
+    else if (server->order == CONTROL_STOP)
+        control_answer(server->control, true, true,
+                       "stopping: the workers (%" PRId64 ") hand back what they train and leave",
+                       counters->workers);
+    else if (!server->order_changes)
+        control_answer(server->control, true, false, "nothing to do: it %s",
+                       core_paused(core) ? "is paused already" : "is not paused");
+    else if (server->order == CONTROL_PAUSE)
+        control_answer(server->control, true, false,
+                       "paused: no new trainings; those that run (%" PRId64 ") go on to their end",
+                       counters->leased);
+    else
+        control_answer(server->control, true, false, "the search goes on");
+    server->order = CONTROL_NOTHING;
+}
+
+/* It was ordered to stop, and the workers have left or had time enough. */
+static bool stop_is_over(const struct server *server, const struct core *core)
+{
+    return server->stop_by_ms != 0 && (core_stopped(core) || server_now_ms(server) >= server->stop_by_ms);
+}
+
+bool server_was_ordered(const struct server *server)
+{
+    return server->stop_by_ms != 0;
+}
+
 /* ---- a full disk ---- */
 
-/* ERR_STOPPED after a signal. */
+/* Nothing can be made durable now; it can be stopped all the same. */
+static int obey_without_disk(struct server *server, struct problem *problem)
+{
+    if (!server->control)
+        return 0;
+    const enum control_order order = control_read(server->control, server_now_ms(server));
+    if (order == CONTROL_STOP) {
+        control_answer(server->control, true, true,
+                       "stopping; the disk is full, so workers are not waited for");
+        server->stop_by_ms = server_now_ms(server);
+        return problem_set(problem, ERR_STOPPED, "stopped on request while the disk was full");
+    }
+    if (order != CONTROL_NOTHING)
+        control_answer(server->control, false, false,
+                       "the disk is full, and the search stands still anyway: make room first");
+    return 0;
+}
+
+/* ERR_STOPPED after a signal, or when it is ordered to stop. */
 static int wait_for_room(struct server *server, int wait_ms, struct problem *problem)
 {
-    struct pollfd signals = {.fd = server->signals, .events = POLLIN};
-    int signal = poll(&signals, 1, wait_ms) > 0 ? link_signal(server->signals) : 0;
+    struct pollfd events[] = {
+        {.fd = server->signals, .events = POLLIN},
+        {.fd = server->control ? control_fd(server->control) : -1, .events = POLLIN},
+    };
+    int signal = poll(events, 2, wait_ms) > 0 ? link_signal(server->signals) : 0;
     return signal == 0
-               ? 0
+               ? obey_without_disk(server, problem)
                : problem_set(problem, ERR_STOPPED, "stopped by signal %d while the disk was full", signal);
 }
 
@@ -457,6 +534,7 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
     tend_keys(server, core);
     for (int i = 0; i < MESSAGES_PER_TURN && receive_one(server, core); i++)
         continue;
+    take_order(server, core);
     core_advance(core, server_now_ms(server));
     const struct rows *rows = core_rows(core);
     bool changed = !rows_empty(rows);
@@ -470,6 +548,7 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
     struct core_send *sends = core_sends(core, &count);
     for (size_t i = 0; i < count; i++)
         sends[i].unsent = !send_one(server, core, &sends[i]);
+    answer_order(server, core);
     core_clear(core, server_now_ms(server));
     send_pieces(server, core);
     if (changed)
@@ -480,12 +559,20 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
 /* Sleeps until a message or a signal comes or the core has something to do. ERR_STOPPED after a signal. */
 static int sleep_until_needed(struct server *server, const struct core *core, struct problem *problem)
 {
+    const int64_t now_ms = server_now_ms(server);
     const int64_t data_ms = server->blobs ? blobs_next_ms(server->blobs) : INT64_MAX;
-    int64_t sleep_ms = core_next_ms(core);
-    sleep_ms = (data_ms < sleep_ms ? data_ms : sleep_ms) - server_now_ms(server);
+    int64_t sleep_ms = (data_ms < core_next_ms(core) ? data_ms : core_next_ms(core)) - now_ms;
     int64_t longest_ms = server->allow ? ALLOW_CHECK_MS : SLEEP_MAX_MS;
-    sleep_ms = sleep_ms < 0 ? 0 : sleep_ms > longest_ms ? longest_ms : sleep_ms;
-    int err = link_wait(server->link, &server->signals, 1, sleep_ms, problem);
+    int fds[2] = {server->signals}, count = 1;
+    if (server->control && control_fd(server->control) >= 0) {
+        fds[count++] = control_fd(server->control);
+        if (control_next_ms(server->control) - now_ms < longest_ms)
+            longest_ms = control_next_ms(server->control) - now_ms;
+    }
+    if (server->stop_by_ms != 0 && server->stop_by_ms - now_ms < longest_ms)
+        longest_ms = server->stop_by_ms - now_ms;
+    sleep_ms = sleep_ms > longest_ms ? longest_ms : sleep_ms;
+    int err = link_wait(server->link, fds, count, sleep_ms < 0 ? 0 : sleep_ms, problem);
     int signal = err ? 0 : link_signal(server->signals);
     return signal != 0 ? problem_set(problem, ERR_STOPPED, "stopped by signal %d", signal) : err;
 }
@@ -499,6 +586,8 @@ int server_run(struct server *server, struct core *core, server_commit *commit, 
             return err;
         if (core_finished(core))
             return 0;
+        if (stop_is_over(server, core))
+            return problem_set(problem, ERR_STOPPED, "stopped on request");
         err = sleep_until_needed(server, core, problem);
         if (err)
             return err;

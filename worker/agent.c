@@ -167,16 +167,12 @@ void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bo
         stop_slot(agent, i);
 }
 
-void agent_stop(struct agent *agent, int64_t now_ms)
+/* Hands back what is held, and leaves when that is settled. */
+static void begin_leaving(struct agent *agent, const char *because)
 {
-    agent_set_now(agent, now_ms);
-    if (agent->end != AGENT_STAYS)
-        return;
-    if (agent->leaving)
-        agent->leave_by_ms = agent->now_ms;
-    else
-        agent->leave_by_ms = agent->now_ms + AGENT_LEAVE_MS;
     agent->leaving = true;
+    agent->leaves_because = because;
+    agent->leave_by_ms = agent->now_ms + AGENT_LEAVE_MS;
     for (int i = 0; i < agent->held_count; i++) {
         struct held *held = &agent->held[i];
         if (held->slot >= 0) {
@@ -186,6 +182,17 @@ void agent_stop(struct agent *agent, int64_t now_ms)
             again_now(&held->again, agent->now_ms); /* the last chance for an outcome that waits */
         }
     }
+}
+
+void agent_stop(struct agent *agent, int64_t now_ms)
+{
+    agent_set_now(agent, now_ms);
+    if (agent->end != AGENT_STAYS)
+        return;
+    if (agent->leaving)
+        agent->leave_by_ms = agent->now_ms;
+    else
+        begin_leaving(agent, "asked to stop");
 }
 
 /* ---- messages ---- */
@@ -273,6 +280,10 @@ void agent_receive(struct agent *agent, const struct msg *msg, int64_t now_ms)
         break;
     case MSG_CANCEL:
         forget(agent, msg->cancel_.attempt);
+        break;
+    case MSG_LEAVE: /* said again until it has left */
+        if (!agent->leaving)
+            begin_leaving(agent, "the search was stopped");
         break;
     case MSG_WHO: /* one HELLO is the answer to all that are under way */
         if (agent->link != LINK_CONNECTING)

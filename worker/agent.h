@@ -100,7 +100,7 @@ int64_t agent_next_ms(const struct agent *agent);
 enum agent_end {
     AGENT_STAYS,
     AGENT_FINISHED, /* the experiment is done */
-    AGENT_STOPPED,  /* as agent_stop asked */
+    AGENT_STOPPED,  /* as agent_stop, or the coordinator by LEAVE, asked */
     AGENT_REFUSED,  /* the coordinator does not want this worker, or its data set is not to be had */
 };
 enum agent_end agent_left(const struct agent *agent);

@@ -22,7 +22,7 @@ static void advance(struct agent *agent)
         return;
     if (agent->leaving &&
         ((agent->held_count == 0 && agent_busy(agent) == 0) || agent->now_ms >= agent->leave_by_ms))
-        agent_leave(agent, AGENT_STOPPED, "asked to stop",
+        agent_leave(agent, AGENT_STOPPED, agent->leaves_because,
                     agent->data[0] != '\0'); /* whoever never said WELCOME is told nothing */
     else if (agent->link != LINK_CONNECTING && agent->now_ms - agent->heard_ms >= quiet_ms(agent))
         agent_greet_again(agent);

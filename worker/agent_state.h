@@ -80,6 +80,7 @@ struct agent {
     unsigned recent_next;
 
     bool leaving;
+    const char *leaves_because; /* while leaving; a constant */
     int64_t leave_by_ms;
     bool bye_due;
     enum agent_end end;

@@ -145,6 +145,26 @@ static void stop_hands_back_what_runs_and_says_bye_once_that_is_known(void **sta
     assert_int_equal(agent_left(script->agent), AGENT_STOPPED);
 }
 
+static void leave_is_as_stop_and_said_again_changes_nothing(void **state)
+{
+    struct script *script = *state;
+    start_work(script);
+    hear_lease(script, 7);
+    act(script);
+    hear(script, (struct msg){.type = MSG_LEAVE});
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 1); /* its trainer may save */
+    assert_int_equal(said(script, MSG_RETURN)->attempt, 7);
+    hear(script, (struct msg){.type = MSG_LEAVE});
+    act(script);
+    assert_int_equal(agent_left(script->agent), AGENT_STAYS); /* the trainer still saves */
+    hear_about(script, MSG_ACK, 7);
+    trainer_ends(script, 0, MSG_RETURN);
+    act(script);
+    said(script, MSG_BYE);
+    assert_int_equal(agent_left(script->agent), AGENT_STOPPED);
+}
+
 static void stop_lets_trainers_save_but_not_for_ever(void **state)
 {
     struct script *script = *state;
@@ -269,6 +289,7 @@ int main(void)
         PROMISE(an_ack_for_what_still_runs_stops_it),
         PROMISE(bye_when_the_experiment_is_done_stops_all_and_leaves),
         PROMISE(stop_hands_back_what_runs_and_says_bye_once_that_is_known),
+        PROMISE(leave_is_as_stop_and_said_again_changes_nothing),
         PROMISE(stop_lets_trainers_save_but_not_for_ever),
         PROMISE(a_trainer_that_saved_and_left_by_itself_is_returned),
         PROMISE(stop_waits_for_an_absent_coordinator_only_a_short_time),

@@ -9,7 +9,8 @@
  * one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
  *  5. A LEASE that is heard is on disk. So is the outcome whose ACK is heard.
- *  6. Nothing is cancelled that is still leased; BYE comes only after the end is on disk.
+ *  6. Nothing is cancelled that is still leased; BYE comes only after the end is on disk. Nothing is leased in a
+ *     turn after which the search is paused on disk, or while it is being stopped.
  * Those of the core itself (core.h) it asserts.
  *
  * The end, against the undisturbed run (check_accounts, check_same_list)
@@ -45,6 +46,8 @@ struct weather {
     int drop, twice, worker_crash, coordinator_crash, silence, reconnect, unsent;
     int parting; /* the cable to one worker is cut for a while */
     int late;    /* a message that takes up to a minute */
+    int pause;   /* a person pauses the search; it is resumed after a second or so */
+    int stop;    /* a person stops it, and starts it again */
     int clock;   /* the coordinator's clock jumps, to at most two minutes before or after the true time */
     int64_t delay_ms; /* at most */
 };
@@ -92,11 +95,12 @@ struct world {
     int worker_count;
     uint64_t next_peer, next_name, next_order;
     int64_t now_ms;
-    int64_t clock_ms; /* how far the coordinator's clock is ahead of it */
-    FILE *trace;      /* where each message is told, or NULL */
+    int64_t stop_by_ms; /* it is being stopped until then at most; 0: it is not */
+    int64_t clock_ms;   /* how far the coordinator's clock is ahead of it */
+    FILE *trace;        /* where each message is told, or NULL */
     struct flying flying[MAX_FLYING];
     int flying_count;
-    int restarts, crashes;
+    int restarts, crashes, pauses, stops;
     int restarts_max; /* 0: no bound */
 };
 
@@ -298,6 +302,17 @@ static void worker_hears(struct world *world, struct worker_model *worker, const
             say_request(world, worker);
         }
         break;
+    case MSG_LEAVE:
+        for (int i = 0; i < MAX_HELD; i++) {
+            const struct msg_lease *lease = &worker->held[i].lease;
+            struct msg back = {.type = MSG_RETURN,
+                               .return_ = {.attempt = lease->attempt, .trial = lease->trial}};
+            if (lease->attempt != 0)
+                say(world, worker, &back);
+        }
+        say(world, worker, &(struct msg){.type = MSG_BYE});
+        start_worker(world, worker);
+        break;
     case MSG_BYE:
         assert_true(msg->bye_.finished);
         break;
@@ -362,15 +377,39 @@ static void restart(struct world *world)
     if (world->blobs)
         offer_data(world);
     world->restarts++;
+    world->stop_by_ms = 0;
     tell(world, "coordinator is started again");
+}
+
+/* A start is most of the work of a world. */
+static bool may_restart(const struct world *world)
+{
+    return world->restarts_max == 0 || world->restarts < world->restarts_max;
+}
+
+/* The orders of people. */
+static void order(struct world *world)
+{
+    enum { PATIENCE_MS = 4000 };
+    if (core_paused(world->core) && happens(world, 50)) {
+        assert_true(core_pause(world->core, false, coordinator_now(world)));
+    } else if (world->weather.pause > 0 && happens(world, world->weather.pause)) {
+        world->pauses += core_pause(world->core, true, coordinator_now(world));
+    }
+    if (world->weather.stop > 0 && world->stop_by_ms == 0 && may_restart(world) &&
+        happens(world, world->weather.stop)) {
+        core_stop(world->core, coordinator_now(world));
+        world->stop_by_ms = world->now_ms + PATIENCE_MS;
+        world->stops++;
+        tell(world, "the search is to be stopped");
+    }
 }
 
 /* Not once the end is on disk: a start on a finished search ends before there is a core (coordinator/main.c).
  */
 static bool is_killed(struct world *world)
 {
-    return world->disk.experiment.finished_because[0] == '\0' &&
-           (world->restarts_max == 0 || world->restarts < world->restarts_max) &&
+    return world->disk.experiment.finished_because[0] == '\0' && may_restart(world) &&
            happens(world, world->weather.coordinator_crash);
 }
 
@@ -412,6 +451,7 @@ static void coordinator_acts(struct world *world)
     }
     if (happens(world, world->weather.clock))
         world->clock_ms = (int64_t)rng_below(&world->rng, 240000) - 120000;
+    order(world);
     core_advance(world->core, coordinator_now(world));
     if (is_killed(world)) {
         restart(world);
@@ -432,6 +472,7 @@ static void coordinator_acts(struct world *world)
     struct core_send *sends = core_sends(world->core, &count);
     for (size_t i = 0; i < count; i++) {
         struct msg msg;
+        assert_true(sends[i].type != MSG_LEASE || (!world->disk.experiment.paused && world->stop_by_ms == 0));
         const int to = place_of(world, sends[i].peer);
         if (to < 0 || happens(world, world->weather.unsent)) {
             sends[i].unsent = true;
@@ -442,6 +483,10 @@ static void coordinator_acts(struct world *world)
     }
     core_clear(world->core, coordinator_now(world));
     send_pieces(world);
+    const bool goes_on = world->disk.experiment.finished_because[0] == '\0';
+    if (world->stop_by_ms != 0 && goes_on &&
+        (core_stopped(world->core) || world->now_ms >= world->stop_by_ms))
+        restart(world);
 }
 
 static void deliver_to_workers(struct world *world)
@@ -522,6 +567,7 @@ UNUSED static void check_weather(const char *name, const char *const *settings, 
     print_message("%s: %d seeds, %d restarts of the coordinator, %d crashes of workers\n", name, seeds,
                   restarts, crashes);
     assert_true(weather.coordinator_crash == 0 || restarts > seeds);
+    assert_true(weather.stop == 0 || restarts > seeds);
     assert_true(weather.worker_crash == 0 || crashes > seeds);
 }
 

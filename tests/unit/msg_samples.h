@@ -101,6 +101,7 @@ static inline void sample_msg(enum msg_type type, struct msg *ret_msg)
     case MSG_BYE:
         ret_msg->bye_ = (struct msg_bye){.finished = true, .reason = "all functions of the space are done"};
         break;
+    case MSG_LEAVE:
     case MSG_WHO:
     case MSG_TYPES:
         break;

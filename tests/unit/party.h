@@ -246,9 +246,10 @@ static void deliver(struct party *party, int index)
             tell(world, "to %llu: %s %llx", (unsigned long long)flying.peer, msg_type_name(flying.msg->type),
                  (unsigned long long)attempt_of(flying.msg));
             if (index < party->fate.daemons) {
-                const struct daemon *daemon = &party->daemons[index];
+                struct daemon *daemon = &party->daemons[index];
                 check_heard(world, flying.msg,
                             !daemon->told && holds_attempt(daemon, attempt_of(flying.msg)));
+                daemon->told = daemon->told || flying.msg->type == MSG_LEAVE;
                 agent_receive(daemon->agent, flying.msg, world->now_ms);
                 hear_about_data(party, index, flying.msg);
             } else {
