@@ -229,6 +229,9 @@ static void finish_if_done(struct core *core)
     core->changes.experiment_changed = true;
     core_note(core, "finish", "%s: %" PRId64 " candidates, %" PRId64 " proposals", core->propose.over,
               counters->candidates, counters->proposals);
+    core->farewell_until_ms = core->now_ms + FAREWELL_MS;
+    if (core->now_ms < core->started_ms + FAREWELL_MS)
+        workers_miss_awaited(&core->workers);
     for (size_t i = 0; i < core->kept.workers.count; i++) {
         uint64_t peer = workers_peer(&core->workers, (int64_t)i + 1);
         if (peer != 0)
@@ -239,6 +242,12 @@ static void finish_if_done(struct core *core)
 void core_advance(struct core *core, int64_t now_ms)
 {
     core_set_now(core, now_ms);
+    if (core_finished(core)) {
+        core->more_to_do = false;
+        if (core->now_ms >= core->farewell_until_ms)
+            workers_forget_missed(&core->workers);
+        return;
+    }
     expire(core);
     core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
     begin_finals(core);
@@ -253,6 +262,8 @@ int64_t core_next_ms(const struct core *core)
 {
     if (core->more_to_do)
         return core->now_ms;
+    if (core_finished(core))
+        return core->farewell_until_ms;
     int64_t next_ms = lease_next_ms(&core->leases), heard_ms = 0;
     if (workers_most_silent(&core->workers, &heard_ms) != 0 &&
         heard_ms + core->experiment->queue.lease_ms < next_ms)
@@ -335,14 +346,15 @@ void core_clear(struct core *core, int64_t now_ms)
     rows_clear(&core->changes);
     for (size_t i = 0; i < core->send_count; i++) {
         const struct core_send *item = &core->sends[i];
-        if (!item->unsent)
+        const bool told = item->type == MSG_BYE && item->finished;
+        if (!item->unsent && !told)
             continue;
         core->more_to_do = true;
         if (item->type == MSG_LEASE && lease_find(&core->leases, item->attempt))
             core_lose_lease(core, item->attempt, ATTEMPT_RETURNED, "could not be sent");
         int64_t worker = workers_at(&core->workers, item->peer);
         if (worker != 0)
-            workers_disconnect(&core->workers, worker);
+            (told && item->unsent ? workers_miss : workers_disconnect)(&core->workers, worker);
     }
     core->send_count = 0;
 }
@@ -358,6 +370,11 @@ void core_stood_still(struct core *core, int64_t now_ms)
 const char *core_finished(const struct core *core)
 {
     return core->kept.experiment.finished_because[0] != '\0' ? core->kept.experiment.finished_because : NULL;
+}
+
+bool core_is_over(const struct core *core)
+{
+    return core_finished(core) && core->workers.connected == 0 && core->workers.changed_count == 0;
 }
 
 const struct counters_row *core_counters(const struct core *core)
@@ -427,10 +444,12 @@ int core_new(const struct experiment *experiment, const struct space *space, str
     struct core *core = xcalloc(1, sizeof *core);
     core->experiment = experiment;
     core->experiment_text = experiment_text(experiment);
-    core->now_ms = now_ms;
+    core->now_ms = core->started_ms = now_ms;
+    core->farewell_until_ms = now_ms + FAREWELL_MS;
     core->kept = *restored;
     *restored = (struct rows){0};
-    workers_start(&core->workers, &core->kept);
+    const bool over = core_finished(core) && strcmp(core->kept.experiment.text, core->experiment_text) == 0;
+    workers_start(&core->workers, &core->kept, over);
     ledger_start(&core->ledger, &core->kept, &core->changes);
     err = propose_start(&core->propose, experiment, space, &core->ledger, &core->queue, &core->kept,
                         &core->changes, problem);
@@ -438,11 +457,13 @@ int core_new(const struct experiment *experiment, const struct space *space, str
         core_destroy(&core);
         return err;
     }
-    pin_experiment(core);
+    if (!over)
+        pin_experiment(core);
     core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
     restore_leases(core);
     restore_audits(core);
-    core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
+    if (!over)
+        core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
     *ret_core = core;
     return 0;
 }

@@ -24,6 +24,8 @@ struct core {
     struct propose propose;
     struct audit audit;
     bool more_to_do;
+    int64_t started_ms;        /* this coordinator */
+    int64_t farewell_until_ms; /* once it is finished */
     int64_t refusals_since_ms, refusals_noted; /* of the present minute */
     struct core_send *sends;
     size_t send_count, send_capacity;

@@ -72,6 +72,8 @@ static void on_hello(struct core *core, uint64_t peer, const char *key, const st
     uint32_t group = key[0] != '\0' ? workers_group(&core->workers, key) : 0;
     char reason[480];
     if (core_finished(core)) {
+        if (workers_find(&core->workers, hello->worker) != 0)
+            workers_hello(&core->workers, peer, group, hello, core->now_ms);
         core_send_bye(core, peer, true, core->kept.experiment.finished_because);
         return;
     }

@@ -39,7 +39,17 @@ static void touch_row(struct workers *workers, int64_t worker)
     workers->items[worker].changed = true;
 }
 
-void workers_start(struct workers *workers, struct rows *kept)
+static void set_connected(struct workers *workers, int64_t worker, bool connected)
+{
+    struct worker_row *row = row_of(workers, worker);
+    if (row->connected == connected)
+        return;
+    row->connected = connected;
+    workers->connected += connected ? 1 : -1;
+    touch_row(workers, worker);
+}
+
+void workers_start(struct workers *workers, struct rows *kept, bool over)
 {
     *workers = (struct workers){.kept = kept};
     make_room(workers);
@@ -47,10 +57,12 @@ void workers_start(struct workers *workers, struct rows *kept)
         struct worker_row *row = &kept->workers.items[i];
         assert(row->id == (int64_t)i + 1);
         map_set(&workers->by_name, name_key(row->name), (uint32_t)row->id);
-        if (row->connected) { /* by the coordinator before this one */
-            row->connected = false;
-            touch_row(workers, row->id);
-        }
+        if (!row->connected) /* to the coordinator before this one */
+            continue;
+        workers->items[row->id].awaited = true;
+        workers->connected++;
+        if (!over)
+            set_connected(workers, row->id, false);
     }
 }
 
@@ -117,11 +129,29 @@ void workers_disconnect(struct workers *workers, int64_t worker)
     item->peer = 0;
     workers->wanting -= item->wanting;
     item->wanting = 0; /* its place in the line falls away when its turn comes */
-    row_of(workers, worker)->connected = false;
+    set_connected(workers, worker, false);
     if (item->group != 0)
         workers->group_connected[item->group]--;
-    workers->connected--;
-    touch_row(workers, worker);
+}
+
+void workers_miss(struct workers *workers, int64_t worker)
+{
+    workers_disconnect(workers, worker);
+    set_connected(workers, worker, true);
+}
+
+void workers_miss_awaited(struct workers *workers)
+{
+    for (size_t i = 1; i <= workers->kept->workers.count; i++)
+        if (workers->items[i].awaited)
+            set_connected(workers, (int64_t)i, true);
+}
+
+void workers_forget_missed(struct workers *workers)
+{
+    for (size_t i = 1; i <= workers->kept->workers.count; i++)
+        if (workers->items[i].peer == 0)
+            set_connected(workers, (int64_t)i, false);
 }
 
 uint32_t workers_group(struct workers *workers, const char *key)
@@ -189,9 +219,8 @@ int64_t workers_hello(struct workers *workers, uint64_t peer, uint32_t group, co
         item->heard_ms = now_ms;
         map_set(&workers->by_peer, peer, (uint32_t)worker);
         hearing_append(workers, (uint32_t)worker);
-        workers->connected++;
-        row->connected = true;
-        touch_row(workers, worker);
+        item->awaited = false;
+        set_connected(workers, worker, true);
     }
     if (row->slots != hello->slots) {
         row->slots = hello->slots;

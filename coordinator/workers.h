@@ -29,6 +29,7 @@ struct worker {
     int64_t rests_until_ms; /* it gets no work before */
     uint32_t group;
     bool in_line;
+    bool awaited; /* it was connected when the coordinator ended, and has not been heard since */
     bool changed; /* its row is to be written */
 };
 
@@ -42,7 +43,7 @@ struct workers {
     int64_t *group_connected; /* by group: workers that are connected */
     uint32_t group_count;
     uint32_t head, tail; /* heard longest ago, heard last */
-    int64_t connected;
+    int64_t connected; /* rows that say so */
     int64_t wanting; /* the sum over all */
     uint32_t *line;  /* a ring of those that want work, first come first */
     size_t line_capacity, line_start, line_count;
@@ -50,8 +51,9 @@ struct workers {
     size_t changed_count, changed_capacity;
 };
 
-/* `kept->workers` holds those that are restored. */
-void workers_start(struct workers *workers, struct rows *kept);
+/* `kept->workers` holds those that are restored. Those that were connected are awaited; they count as
+ * connected only where the search is over, until they are told so. */
+void workers_start(struct workers *workers, struct rows *kept, bool over);
 void workers_release(struct workers *workers);
 
 /* The group of a key, made where it is new. */
@@ -69,6 +71,12 @@ uint64_t workers_peer(const struct workers *workers, int64_t worker);
 const struct worker_row *workers_row(const struct workers *workers, int64_t worker);
 void workers_heard(struct workers *workers, int64_t worker, int64_t now_ms);
 void workers_disconnect(struct workers *workers, int64_t worker);
+/* Its connection is gone, but it is still to be told of the end: it counts as connected. */
+void workers_miss(struct workers *workers, int64_t worker);
+/* So do all those that are awaited. */
+void workers_miss_awaited(struct workers *workers);
+/* Nobody is waited for any more. */
+void workers_forget_missed(struct workers *workers);
 /* Nobody could be heard for so long: it counts as no silence. */
 void workers_excuse(struct workers *workers, int64_t for_ms);
 /* The connected worker that was heard longest ago, 0 where there is none; when that was in *ret_heard_ms. */

@@ -95,6 +95,7 @@ struct world {
     int flying_count;
     int restarts, crashes;
     int restarts_max; /* 0: no bound */
+    bool ends;        /* the coordinator ends once it may, and answers nobody then */
 };
 
 static bool happens(struct world *world, int in_a_thousand)
@@ -352,18 +353,17 @@ static void restart(struct world *world)
     tell(world, "coordinator is started again");
 }
 
-/* Not once the end is on disk: a start on a finished search ends before there is a core (coordinator/main.c).
- */
 static bool is_killed(struct world *world)
 {
-    return world->disk.experiment.finished_because[0] == '\0' &&
-           (world->restarts_max == 0 || world->restarts < world->restarts_max) &&
+    return (world->restarts_max == 0 || world->restarts < world->restarts_max) &&
            happens(world, world->weather.coordinator_crash);
 }
 
 /* A turn of the shell, which may be killed at any point of it. */
 static void coordinator_acts(struct world *world)
 {
+    if (world->ends && core_is_over(world->core))
+        return;
     for (int i = 0; i < world->flying_count;) {
         struct flying flying = world->flying[i];
         if (flying.worker >= 0 || flying.at_ms > world->now_ms) {

@@ -8,6 +8,8 @@
  * without end, and after each turn it may sleep.
  * 11. Honest daemons are never refused, and leave only when they are told to or the experiment is done.
  * 12. All of it ends once the troubles do, after TROUBLE_STEPS: the search, and each daemon hears of it.
+ * 13. Where no message is lost, each daemon hears of the end before the coordinator ends, however often that
+ * is killed meanwhile.
  */
 #ifndef TESTS_UNIT_PARTY_H
 #define TESTS_UNIT_PARTY_H
@@ -382,6 +384,16 @@ static bool all_have_left(const struct party *party)
     return true;
 }
 
+/* What is said is heard, and soon. */
+static bool loses_nothing(const struct fate *fate)
+{
+    const struct weather *weather = &fate->weather;
+    return weather->drop + weather->silence + weather->reconnect + weather->unsent + weather->parting +
+                   weather->late + weather->clock + fate->sigterm ==
+               0 &&
+           weather->delay_ms <= 1000;
+}
+
 /* Runs a search to its end and returns what is on its disk. Adds to *ret_counts. */
 static struct rows run_party(const char *const *settings, uint64_t seed, struct fate fate, FILE *trace,
                              struct party *ret_counts)
@@ -399,6 +411,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     world->now_ms = 1000000;
     world->trace = trace;
     world->restarts_max = RESTARTS_MAX;
+    world->ends = loses_nothing(&fate);
     world->disk = disk_new(world->experiment);
     world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
     for (int i = 0; i < fate.daemons; i++)
