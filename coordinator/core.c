@@ -2,6 +2,7 @@
 
 #include "coordinator/consistent.h"
 #include "coordinator/finals.h"
+#include "coordinator/judge.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -73,13 +74,13 @@ void core_close_trial(struct core *core, int64_t trial, const struct trial_row *
     bool rewarded = ledger_close(&core->ledger, trial, outcome);
     propose_closed(&core->propose, trial, rewarded);
     if (outcome->closed_by != 0)
-        audit_add(&core->audit, trial, core_first_host(core, trial));
+        judge_closed(core, trial);
 }
 
 /* Its lease has ended. */
 static void lose_audit(struct core *core, int64_t trial, int64_t worker, bool counts, const char *reason)
 {
-    if (!audit_lost(&core->audit, trial, core_first_host(core, trial), counts))
+    if (!audit_lost(&core->audit, trial, judge_hosts(core, trial), counts))
         core_note(core, "failure",
                   "trial %" PRId64
                   " (%.400s) is not audited: too many attempts were lost; the last, on %s: %s",
@@ -117,6 +118,14 @@ void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state stat
               "trial %" PRId64 " (%.400s) is given up after %" PRId64 " lost attempts; the last, on %s: %s",
               trial, core_activation(core, trial), lost, core_host(core, worker), reason);
     core_close_trial(core, trial, &outcome);
+}
+
+void core_leave(struct core *core, int64_t worker, const char *reason)
+{
+    const struct lease *lease;
+    while ((lease = lease_of_worker(&core->leases, worker)))
+        core_lose_lease(core, lease->attempt, ATTEMPT_RETURNED, reason);
+    workers_disconnect(&core->workers, worker);
 }
 
 /* ---- time, proposals, leases
@@ -201,28 +210,47 @@ static void serve_audits(struct core *core)
     }
 }
 
-/* Whether an audit is under way, or waits and somebody who is there can do it. Who has done nothing yet is
- * not waited for: the end must not depend on a peer that only says HELLO. */
-static bool audits_go_on(const struct core *core)
+/* Whether an audit is under way, or waits and somebody who is there can do it, or was there a moment ago. A
+ * machine of which nothing was taken yet is not waited for: the end must not depend on a peer that only says HELLO. */
+static bool audits_go_on(struct core *core)
 {
-    if (core->audit.waiting == 0 || core->audit.under_way > 0)
+    if (core->audit.waiting == 0 || core->audit.under_way > 0) {
+        core->alone_since_ms = 0;
         return core->audit.under_way > 0;
+    }
+    bool known = false;
     for (size_t i = 0; i < core->kept.workers.count; i++) {
         const struct worker_row *row = &core->kept.workers.items[i];
-        if (row->connected && row->results > 0 && audit_has_for(&core->audit, row->host))
+        if (row->shut_out_ms != 0 || !audit_has_for(&core->audit, row->host) ||
+            !workers_proven(&core->workers, row->id))
+            continue;
+        known = true;
+        if (row->connected) {
+            core->alone_since_ms = 0;
             return true;
+        }
     }
-    return false;
+    if (known && core->alone_since_ms == 0)
+        core->alone_since_ms = core->now_ms;
+    return known && core->now_ms < core->alone_since_ms + core->leases.length_ms;
 }
 
 static void finish_if_done(struct core *core)
 {
     const struct counters_row *counters = &core->kept.counters;
-    if (!search_is_done(core) || audits_go_on(core))
+    if (!search_is_done(core)) {
+        core->alone_since_ms = 0;
+        return;
+    }
+    if (audits_go_on(core))
         return;
     if (core->audit.waiting > 0)
         core_note(core, "finish", "%" PRId64 " trials were not audited: no other host is there",
                   core->audit.waiting);
+    if (disputes_open(&core->disputes) > 0)
+        core_note(core, "difference",
+                  "%" PRId64 " trials are in dispute, and no two hosts agree: what came first stands",
+                  disputes_open(&core->disputes));
     assert(core->queue.count == 0 && core->leases.open == 0);
     core->kept.experiment.finished_because = core->propose.over;
     core->kept.experiment.finished_ms = core->now_ms;
@@ -268,6 +296,8 @@ int64_t core_next_ms(const struct core *core)
     if (workers_most_silent(&core->workers, &heard_ms) != 0 &&
         heard_ms + core->experiment->queue.lease_ms < next_ms)
         next_ms = heard_ms + core->experiment->queue.lease_ms;
+    if (core->alone_since_ms != 0 && core->alone_since_ms + core->leases.length_ms < next_ms)
+        next_ms = core->alone_since_ms + core->leases.length_ms;
     return next_ms;
 }
 
@@ -395,28 +425,6 @@ static void restore_leases(struct core *core)
     }
 }
 
-/* What is chosen, closed, and neither compared nor under way waits for its audit. */
-static void restore_audits(struct core *core)
-{
-    const struct rows *kept = &core->kept;
-    core->audit.share = core->experiment->queue.audit;
-    core->audit.losses_max = core->experiment->queue.attempts;
-    bool *settled = xcalloc(kept->trials.count + 1, sizeof *settled);
-    for (size_t i = 0; i < kept->attempts.count; i++) {
-        const struct attempt_row *row = &kept->attempts.items[i];
-        const bool audited =
-            row->state == ATTEMPT_LEASED && !trial_is_open(ledger_trial(&core->ledger, row->trial));
-        core->audit.under_way += audited;
-        const bool compared = row->state == ATTEMPT_AGREED || row->state == ATTEMPT_DIFFERED;
-        settled[row->trial] |= audited || (compared && strcmp(core_host(core, row->worker),
-                                                              core_first_host(core, row->trial)) != 0);
-    }
-    for (size_t i = 0; i < kept->trials.count; i++)
-        if (kept->trials.items[i].closed_by != 0 && !settled[i + 1])
-            audit_add(&core->audit, (int64_t)i + 1, core_first_host(core, (int64_t)i + 1));
-    free(settled);
-}
-
 static void pin_experiment(struct core *core)
 {
     struct experiment_row *row = &core->kept.experiment;
@@ -461,7 +469,9 @@ int core_new(const struct experiment *experiment, const struct space *space, str
         pin_experiment(core);
     core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
     restore_leases(core);
-    restore_audits(core);
+    core->audit.share = experiment->queue.audit;
+    core->audit.losses_max = experiment->queue.attempts;
+    judge_restore(core);
     if (!over)
         core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
     *ret_core = core;
@@ -476,6 +486,7 @@ void core_destroy(struct core **core)
     ledger_release(&(*core)->ledger);
     workers_release(&(*core)->workers);
     audit_release(&(*core)->audit);
+    judge_release(*core);
     leases_release(&(*core)->leases);
     queue_release(&(*core)->queue);
     rows_release(&(*core)->kept);

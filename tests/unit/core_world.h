@@ -3,8 +3,9 @@
  * from what was committed, and whose clock jumps. All from one seed.
  *
  * Invariants, checked at each step
- *  1. A trial that is closed on disk never changes, and a reward that is there never changes.
- *  2. An attempt's number is higher than all before it; one that is taken stays so.
+ *  1. A trial that is closed on disk never changes, and a reward that is there never changes, unless the
+ * result is withdrawn in the same turn. A worker that is shut out gets no lease.
+ *  2. An attempt's number is higher than all before it; one that is taken stays so, or is withdrawn.
  *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most
  * one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
