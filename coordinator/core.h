@@ -34,6 +34,8 @@ struct core;
 
 /* Starts from what the store has restored (at least the row of the experiment; consumed: *restored is empty
  * afterwards, also on failure). The first rows raise the epoch: make them durable before anything is sent.
+ * Where the experiment is finished, and has not grown since, it stays so: the core only tells the workers
+ * that are not known to have been told.
  * `experiment` and `space` are borrowed. ERR_CORRUPT where the rows contradict each other, ERR_INPUT where a
  * reference is bad, ERR_LIMIT after 2^31 starts. */
 int core_new(const struct experiment *experiment, const struct space *space, struct rows *restored,
@@ -102,6 +104,11 @@ bool core_stopped(const struct core *core);
 int64_t core_next_ms(const struct core *core);
 /* Why the experiment is finished; NULL while it runs. The sends of that turn say BYE to all workers. */
 const char *core_finished(const struct core *core);
+/* For so long after the end a core waits for workers that it could not tell of it. One that lives asks who is
+ * there within 12 s (worker/agent.h). */
+enum { FAREWELL_MS = 15 * 1000 };
+/* It is finished, nobody is waited for any more, and that is on disk: the shell may end. */
+bool core_is_over(const struct core *core);
 const struct counters_row *core_counters(const struct core *core);
 
 #endif

@@ -267,7 +267,7 @@ static int serve(struct run *run)
     if (core_paused(run->core))
         log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
-    if (!err) {
+    if (!err || core_finished(run->core)) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
         return STATUS_DONE;
     }
@@ -276,6 +276,23 @@ static int serve(struct run *run)
     else
         log_error("%s", problem.text);
     return err == ERR_STOPPED && server_was_ordered(run->server) ? STATUS_ORDERED : STATUS_FAILED;
+}
+
+/* The search is finished. Whoever has not been told so, because the coordinator was killed, is told now. */
+static void take_leave(const struct arguments *arguments, struct run *run)
+{
+    struct problem problem = {0};
+    size_t untold = 0;
+    for (size_t i = 0; i < run->restored.workers.count; i++)
+        untold += run->restored.workers.items[i].connected;
+    if (untold == 0)
+        return;
+    log_info("%zu workers may not know yet: they are told, for at most %d s", untold, FAREWELL_MS / 1000);
+    int err = bind_and_start(arguments, run, &problem);
+    if (!err)
+        err = server_run(run->server, run->core, commit, run->store, &problem);
+    if (err && err != ERR_STOPPED)
+        log_warning("they could not be told: %s", problem.text);
 }
 
 static int run_experiment(const struct arguments *arguments)
@@ -289,6 +306,7 @@ static int run_experiment(const struct arguments *arguments)
         err = read_database(arguments, &run, &finished, &problem);
     if (!err && finished) {
         log_info("%s is finished: %s", store_path(run.store), run.restored.experiment.finished_because);
+        take_leave(arguments, &run);
         status = STATUS_DONE;
     } else if (!err && (err = bind_and_start(arguments, &run, &problem)) == 0) {
         status = serve(&run);

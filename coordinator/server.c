@@ -584,7 +584,7 @@ int server_run(struct server *server, struct core *core, server_commit *commit, 
         int err = turn(server, core, commit, context, problem);
         if (err)
             return err;
-        if (core_finished(core))
+        if (core_is_over(core))
             return 0;
         if (stop_is_over(server, core))
             return problem_set(problem, ERR_STOPPED, "stopped on request");

@@ -28,8 +28,6 @@ struct server_settings {
     const char *keys_dir;  /* as proto/keys.h describes it; NULL: no encryption */
     bool insecure;         /* without keys, an endpoint that other machines can reach is fine */
     const char *cache_dir; /* where the data set is looked for; NULL: as data_cache_dir says */
-    const char *keys_dir;    /* as proto/keys.h describes it; NULL: no encryption */
-    bool insecure;           /* without keys, an endpoint that other machines can reach is fine */
     struct control *control; /* NULL: it takes no orders. Borrowed */
 };
 

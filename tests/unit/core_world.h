@@ -3,8 +3,9 @@
  * from what was committed, and whose clock jumps. All from one seed.
  *
  * Invariants, checked at each step
- *  1. A trial that is closed on disk never changes, and a reward that is there never changes.
- *  2. An attempt's number is higher than all before it; one that is taken stays so.
+ *  1. A trial that is closed on disk never changes, and a reward that is there never changes, unless the
+ * result is withdrawn in the same turn. A worker that is shut out gets no lease.
+ *  2. An attempt's number is higher than all before it; one that is taken stays so, or is withdrawn.
  *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most
  * one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
@@ -102,6 +103,7 @@ struct world {
     int flying_count;
     int restarts, crashes, pauses, stops;
     int restarts_max; /* 0: no bound */
+    bool ends;        /* the coordinator ends once it may, and answers nobody then */
 };
 
 static bool happens(struct world *world, int in_a_thousand)
@@ -405,11 +407,9 @@ static void order(struct world *world)
     }
 }
 
-/* Not once the end is on disk: a start on a finished search ends before there is a core (coordinator/main.c).
- */
 static bool is_killed(struct world *world)
 {
-    return world->disk.experiment.finished_because[0] == '\0' && may_restart(world) &&
+    return may_restart(world) &&
            happens(world, world->weather.coordinator_crash);
 }
 
@@ -435,6 +435,8 @@ static void send_pieces(struct world *world)
 /* A turn of the shell, which may be killed at any point of it. */
 static void coordinator_acts(struct world *world)
 {
+    if (world->ends && core_is_over(world->core))
+        return;
     for (int i = 0; i < world->flying_count;) {
         struct flying flying = world->flying[i];
         if (flying.worker >= 0 || flying.at_ms > world->now_ms) {
