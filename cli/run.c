@@ -11,6 +11,7 @@
 #include "cli/runtime.h"
 #include "cli/team.h"
 #include "common/experiment.h"
+#include "common/trial_table.h"
 #include "worker/nn/train.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_TABLE,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
@@ -37,7 +39,7 @@ enum {
 };
 
 struct arguments {
-    const char *path, *database, *cache;
+    const char *path, *database, *cache, *table;
     struct option_list overrides;
     int workers;
     bool quiet, verbose;
@@ -48,6 +50,10 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"table", OPTION_TABLE, "FILE", 0,
+     "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
+     "train only the rest",
+     0},
     {"quiet", 'q', 0, 0, "No progress, only the list", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},
@@ -68,6 +74,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_CACHE:
         arguments->cache = value;
+        return 0;
+    case OPTION_TABLE:
+        arguments->table = value;
         return 0;
     case 'q':
         arguments->quiet = true;
@@ -174,6 +183,22 @@ static void say(void *context, const char *text)
 
 /* ---- before anything is started ------------------------------------------------------------------------ */
 
+/* A worker would refuse it too, but later. */
+static int check_table(const struct run *run, const struct data *data, struct problem *problem)
+{
+    struct trial_table *table;
+    char hash[HASH_HEX];
+    int err = trial_table_read(run->arguments->table, &table, problem);
+    if (err)
+        return err;
+    hash_hex(&data->hash, hash);
+    err = trial_table_fits(table, &run->experiment->child, hash, problem);
+    if (err)
+        problem_prefix(problem, "%.200s", run->arguments->table);
+    trial_table_destroy(&table);
+    return err;
+}
+
 static int check_child(const struct run *run, struct problem *problem)
 {
     struct data *data = NULL;
@@ -185,6 +210,8 @@ static int check_child(const struct run *run, struct problem *problem)
         problem_prefix(problem, "%.200s: child.data", run->arguments->path);
     if (!err && (err = train_check(&run->experiment->child, data, problem)) != 0)
         problem_prefix(problem, "%.200s", run->arguments->path);
+    if (!err && run->arguments->table)
+        err = check_table(run, data, problem);
     data_close(&data);
     free(cache);
     return err;
@@ -248,7 +275,7 @@ static void look(struct run *run)
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 10 };
+enum { FIXED_ARGUMENTS = 12 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -290,6 +317,10 @@ static int worker_arguments(const struct run *run, char ***ret_argv, struct prob
     if (run->arguments->cache) {
         argv[count++] = "--cache";
         argv[count++] = run->arguments->cache;
+    }
+    if (run->arguments->table) {
+        argv[count++] = "--table";
+        argv[count++] = run->arguments->table;
     }
     if (run->arguments->verbose)
         argv[count++] = "-v";

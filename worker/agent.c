@@ -350,6 +350,13 @@ void agent_data(struct agent *agent, const char *name, const char *hash, const c
         agent->link = LINK_WORKING;
 }
 
+void agent_unfit(struct agent *agent, const char *reason, int64_t now_ms)
+{
+    agent_set_now(agent, now_ms);
+    if (agent->end == AGENT_STAYS)
+        agent_leave(agent, AGENT_REFUSED, reason, true);
+}
+
 /* ---- for logs and tests ---- */
 
 enum agent_end agent_left(const struct agent *agent)

@@ -63,6 +63,8 @@ void agent_ended(struct agent *agent, int slot, const struct msg *outcome, int64
 /* The answer to AGENT_DATA: the content hash of the data set, or NULL and why it cannot be had (the worker
  * leaves then). */
 void agent_data(struct agent *agent, const char *name, const char *hash, const char *reason, int64_t now_ms);
+/* It cannot do this experiment's trials, and leaves. */
+void agent_unfit(struct agent *agent, const char *reason, int64_t now_ms);
 /* The coordinator does not let this socket in. It will not ask again by itself: a new one is due after a
  * while. */
 void agent_refused(struct agent *agent, int64_t now_ms);
@@ -101,7 +103,7 @@ enum agent_end {
     AGENT_STAYS,
     AGENT_FINISHED, /* the experiment is done */
     AGENT_STOPPED,  /* as agent_stop, or the coordinator by LEAVE, asked */
-    AGENT_REFUSED,  /* the coordinator does not want this worker, or its data set is not to be had */
+    AGENT_REFUSED,  /* the coordinator does not want this worker, or it cannot do the trials */
 };
 enum agent_end agent_left(const struct agent *agent);
 /* Why; "" while it stays. Borrowed. */

@@ -8,6 +8,7 @@
 #include "proto/endpoint.h"
 #include "proto/link.h"
 #include "worker/agent.h"
+#include "worker/answers.h"
 #include "worker/checkpoints.h"
 #include "worker/dataset.h"
 #include "worker/host.h"
@@ -64,7 +65,8 @@ struct daemon {
     bool data_told; /* what has become of the data set */
     struct slot_setup setup;
     struct place *places;
-    char data_hash[HASH_HEX]; /* of the data set that is open */
+    char data_hash[HASH_HEX];  /* of the data set that is open */
+    struct trial_table *table; /* NULL: every trial is trained */
     struct reported reported[REPORTED_KEPT];
     unsigned reported_next; /* the oldest, which gives way: its checkpoint is left to its age */
     struct msg message;     /* the one at hand: too large for the stack of a deep call */
@@ -161,6 +163,8 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     daemon->dataset = dataset_new(daemon->cache_dir, rng_seed(seed, "dataset", 0));
     if (daemon->setup.epoll < 0)
         err = problem_set(problem, ERR_IO, "epoll: %s", strerror(errno));
+    if (!err && settings->table)
+        err = answers_open(settings->table, &daemon->table, problem);
     if (!err)
         err = host_allow_descriptors(4 * settings->slots + 64, problem);
     if (!err)
@@ -190,6 +194,7 @@ void daemon_destroy(struct daemon **daemon)
         close((*daemon)->setup.epoll);
     agent_destroy(&(*daemon)->agent);
     dataset_destroy(&(*daemon)->dataset);
+    trial_table_destroy(&(*daemon)->table);
     buf_release(&(*daemon)->bytes);
     free((*daemon)->places);
     free((*daemon)->cache_dir);
@@ -329,6 +334,28 @@ static void log_outcome(const struct place *place, const struct msg *outcome)
                  result->step, result->seconds);
 }
 
+/* True where no trainer is needed: the outcome is in the table, or the table says that no trial of this
+ * experiment can be done here. */
+static bool answer(struct daemon *daemon, int index, const struct msg_lease *lease)
+{
+    struct problem problem = {0};
+    const int found =
+        daemon->table ? answers_find(daemon->table, lease, daemon->data_hash, &daemon->message, &problem) : 0;
+    if (found == 0)
+        return false;
+    if (found > 0) {
+        log_debug("trial %" PRId64 "  %s  is in the table", lease->trial, lease->activation);
+        agent_ended(daemon->agent, index, &daemon->message, now_ms());
+        return true;
+    }
+    char *reason = xasprintf("%s: %s", daemon->settings->table, problem.text);
+    daemon->message = (struct msg){.type = MSG_RETURN};
+    agent_ended(daemon->agent, index, &daemon->message, now_ms());
+    agent_unfit(daemon->agent, reason, now_ms());
+    free(reason);
+    return true;
+}
+
 static void start_trainer(struct daemon *daemon, int index, const struct msg_lease *lease)
 {
     struct place *place = &daemon->places[index];
@@ -443,7 +470,8 @@ static int act(struct daemon *daemon, struct problem *problem)
             send_message(daemon, &daemon->message);
             break;
         case AGENT_START:
-            start_trainer(daemon, action.slot, action.lease);
+            if (!answer(daemon, action.slot, action.lease))
+                start_trainer(daemon, action.slot, action.lease);
             break;
         case AGENT_HALT:
             daemon->places[action.slot].stopped = true;

@@ -17,7 +17,7 @@ enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
-enum { OPTION_SLOTS = 0x100, OPTION_KEY, OPTION_INSECURE, OPTION_CACHE, OPTION_LOG_LEVEL };
+enum { OPTION_SLOTS = 0x100, OPTION_KEY, OPTION_INSECURE, OPTION_CACHE, OPTION_TABLE, OPTION_LOG_LEVEL };
 
 struct arguments {
     struct daemon_settings daemon;
@@ -37,6 +37,10 @@ static const struct argp_option options[] = {
      0},
     {"cache", OPTION_CACHE, "DIR", 0,
      "Where unpacked data sets are kept (default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
+    {"table", OPTION_TABLE, "FILE", 0,
+     "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
+     "train only the rest",
      0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default info)", 0},
     {"verbose", 'v', 0, 0, "The same as --log-level debug", 0},
@@ -79,6 +83,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_CACHE:
         arguments->daemon.cache_dir = value;
+        return 0;
+    case OPTION_TABLE:
+        arguments->daemon.table = value;
         return 0;
     case OPTION_LOG_LEVEL:
         if (!log_level_parse(value, &arguments->level))
