@@ -10,6 +10,7 @@
 #include "cli/retrain.h"
 #include "cli/runtime.h"
 #include "cli/team.h"
+#include "common/functions.h"
 #include "common/experiment.h"
 #include "common/trial_table.h"
 #include "worker/nn/train.h"
@@ -214,6 +215,33 @@ static int check_child(const struct run *run, struct problem *problem)
         err = check_table(run, data, problem);
     data_close(&data);
     free(cache);
+    return err;
+}
+
+/* The log would lie there too, and is opened first: its name alone would not say what is wrong. */
+static int check_folder(const struct run *run, struct problem *problem)
+{
+    const char *slash = strrchr(run->database, '/');
+    char *folder = !slash                   ? xstrdup(".")
+                   : slash == run->database ? xstrdup("/")
+                                            : xasprintf("%.*s", (int)(slash - run->database), run->database);
+    const int err = access(folder, W_OK | X_OK) == 0
+                        ? 0
+                        : problem_set(problem, ERR_IO, "%.200s: the folder %.200s cannot be written: %s",
+                                      run->database, folder, strerror(errno));
+    free(folder);
+    return err;
+}
+
+static int check_space(const struct run *run, struct problem *problem)
+{
+    struct space *space = NULL;
+    int err = space_new(&run->experiment->space, &space, problem);
+    if (!err)
+        err = functions_any_usable(space, run->experiment->seed, problem);
+    if (err)
+        problem_prefix(problem, "%.200s", run->arguments->path);
+    space_destroy(&space);
     return err;
 }
 
@@ -493,7 +521,11 @@ static int run_experiment(struct run *run, struct problem *problem)
     free(references);
     monitor_start(&run->monitor, run->experiment, reference_count);
     if (!is_finished(run)) {
-        err = check_child(run, problem);
+        err = check_folder(run, problem);
+        if (!err)
+            err = check_space(run, problem);
+        if (!err)
+            err = check_child(run, problem);
         if (!err)
             err = start_and_work(run, problem);
     }
@@ -530,5 +562,5 @@ int cli_run(int argc, char **argv)
     option_list_release(&arguments.overrides);
     if (err && err != ERR_STOPPED)
         print_problem(argv[0], NULL, &problem);
-    return err ? STATUS_FAILED : STATUS_DONE;
+    return err == ERR_USAGE ? STATUS_USAGE : err ? STATUS_FAILED : STATUS_DONE;
 }

@@ -63,7 +63,8 @@ struct experiment {
 };
 
 /* Reads `text` (`name` is what problems call it), then the overrides "section.key=value" in order, and checks that all of it fits
- * together. A problem's text says the file, the line (or the override), what is allowed, and the nearest spelling. */
+ * together. A problem's text says the file, the line (or the override), what is allowed, and the nearest spelling. ERR_USAGE where an
+ * override is what is wrong. */
 int experiment_parse(const char *name, const char *text, const char *const *overrides, int override_count,
                      struct experiment **ret_experiment, struct problem *problem);
 int experiment_load(const char *path, const char *const *overrides, int override_count,

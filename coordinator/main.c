@@ -2,6 +2,7 @@
  * experiment is done.
  *
  * All refusals come first: nothing is written before the address is bound and the database fits (store.h). */
+#include "common/functions.h"
 #include "common/log.h"
 #include "common/matrix.h"
 #include "common/version.h"
@@ -170,6 +171,8 @@ static int read_experiment(const struct arguments *arguments, struct run *run, s
                               &run->experiment, problem);
     if (!err && (err = space_new(&run->experiment->space, &run->space, problem)) != 0)
         problem_prefix(problem, "%s", arguments->file);
+    if (!err && (err = functions_any_usable(run->space, run->experiment->seed, problem)) != 0)
+        problem_prefix(problem, "%s", arguments->file);
     if (!err)
         log_start("actsearchd", arguments->level_given ? arguments->level : run->experiment->log_level);
     return err;
@@ -314,7 +317,7 @@ static int run_experiment(const struct arguments *arguments)
     if (err)
         fprintf(stderr, "actsearchd: %s\n", problem.text);
     run_release(&run);
-    return status;
+    return err == ERR_USAGE ? STATUS_USAGE : status;
 }
 
 int main(int argc, char **argv)

@@ -3,12 +3,15 @@
 #include "worker/nn/data_file.h"
 #include "worker/nn/data_published.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 void import_release(struct import *import)
@@ -60,6 +63,30 @@ static int import_read(const char *name, const char *dir, struct import *import,
     return err ? err : import_check(name, dir, import, problem);
 }
 
+/* What imports that were killed have left, ".NAME.XXXXXX": nobody holds its lock, and it is not a fresh one that
+ * is about to be locked. */
+static void sweep(const char *cache_dir, time_t now)
+{
+    enum { FRESH_S = 60, RANDOM = 7 }; /* ".XXXXXX" */
+    DIR *dir = opendir(cache_dir);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        const char *name = entry->d_name;
+        const size_t length = strlen(name);
+        struct stat status;
+        if (name[0] != '.' || length <= RANDOM + 1 || name[length - RANDOM] != '.')
+            continue;
+        const int fd = openat(dirfd(dir), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0)
+            continue;
+        if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && now - status.st_mtime > FRESH_S &&
+            flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(dir), name, 0);
+        close(fd);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 int data_import(const char *cache_dir, const char *name, const char *dir, struct hash *ret_hash,
                 struct problem *problem)
 {
@@ -70,11 +97,13 @@ int data_import(const char *cache_dir, const char *name, const char *dir, struct
     if (!err)
         err = data_cache_make(cache_dir, problem);
     if (!err) {
+        sweep(cache_dir, time(NULL));
         char *temporary = xasprintf("%s/.%s.XXXXXX", cache_dir, name);
         const int fd = mkostemp(temporary, O_CLOEXEC);
         if (fd < 0)
             err = problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
         else {
+            flock(fd, LOCK_EX | LOCK_NB);
             err = fchmod(fd, 0644) == 0 ? data_write(fd, temporary, &import, problem)
                                         : problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
             close(fd);
