@@ -253,7 +253,7 @@ static void offer_data(struct run *run)
         return;
     if (err == ERR_NOT_FOUND)
         log_warning("%s: workers that lack it cannot fetch it from here until it is there "
-                    "(actsearch data add %s DIR)",
+                    "(actsearch data add %s)",
                     problem.text, name);
     else if (err)
         log_warning("workers cannot fetch the data set from here: %s", problem.text);
