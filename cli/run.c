@@ -27,6 +27,8 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_TRAINER,
+    OPTION_TRAINER_NAME,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
@@ -38,6 +40,7 @@ enum {
 
 struct arguments {
     const char *path, *database, *cache;
+    const char *trainer, *trainer_name; /* NULL: the built-in one; the worker's default */
     struct option_list overrides;
     int workers;
     bool quiet, verbose;
@@ -48,6 +51,9 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"trainer", OPTION_TRAINER, "CMD", 0,
+     "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
+    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
     {"quiet", 'q', 0, 0, "No progress, only the list", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},
@@ -69,6 +75,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_CACHE:
         arguments->cache = value;
         return 0;
+    case OPTION_TRAINER:
+        arguments->trainer = value;
+        return 0;
+    case OPTION_TRAINER_NAME:
+        arguments->trainer_name = value;
+        return 0;
     case 'q':
         arguments->quiet = true;
         return 0;
@@ -83,6 +95,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (!arguments->path)
             argp_error(state, "expected an experiment file, FILE.ini");
+        if (arguments->trainer_name && !arguments->trainer)
+            argp_error(state, "--trainer-name is for a --trainer");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -174,9 +188,12 @@ static void say(void *context, const char *text)
 
 /* ---- before anything is started ------------------------------------------------------------------------ */
 
+/* What the built-in trainer can train. Another one has models and data of its own. */
 static int check_child(const struct run *run, struct problem *problem)
 {
     struct data *data = NULL;
+    if (run->arguments->trainer)
+        return 0;
     char *cache = data_cache_dir(run->arguments->cache);
     int err = train_model_check(run->experiment->child.model, problem);
     if (err)
@@ -248,7 +265,7 @@ static void look(struct run *run)
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 10 };
+enum { FIXED_ARGUMENTS = 12 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -290,6 +307,14 @@ static int worker_arguments(const struct run *run, char ***ret_argv, struct prob
     if (run->arguments->cache) {
         argv[count++] = "--cache";
         argv[count++] = run->arguments->cache;
+    }
+    if (run->arguments->trainer) {
+        argv[count++] = "--trainer";
+        argv[count++] = run->arguments->trainer;
+    }
+    if (run->arguments->trainer_name) {
+        argv[count++] = "--trainer-name";
+        argv[count++] = run->arguments->trainer_name;
     }
     if (run->arguments->verbose)
         argv[count++] = "-v";
@@ -357,8 +382,9 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("\nWhat to do next:\n");
     if (row->best_activation[0]) {
         shell_word(&best, row->best_activation);
-        retrain_command(&run->experiment->child, row->best_activation, LONGER * run->experiment->child.steps,
-                        seed, &train);
+        if (retrain_fits(run->reader))
+            retrain_command(&run->experiment->child, row->best_activation,
+                            LONGER * run->experiment->child.steps, seed, &train);
         printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
                buf_text(&best));
     }

@@ -8,6 +8,7 @@
 #include "proto/link.h"
 #include "worker/agent.h"
 #include "worker/checkpoints.h"
+#include "worker/command.h"
 #include "worker/host.h"
 #include "worker/nn/checkpoint.h"
 #include "worker/nn/data.h"
@@ -29,7 +30,6 @@ enum {
     EVENTS_PER_TURN = 64,
     LINGER_MS = 1000, /* how long the last messages may take to leave */
     SLEEP_MAX_MS = 60 * 1000,
-    STALL_MS = 15 * 60 * 1000, /* one step of the largest networks takes a minute, an evaluation some */
     BAD_LOG_MS = 60 * 1000,
     REFUSED_LOG_MS = 60 * 1000,
     REPORTED_KEPT = 64,
@@ -117,6 +117,13 @@ static int open_link(struct daemon *daemon, struct problem *problem)
     return err ? err : link_connect(&link, &daemon->link, problem);
 }
 
+static const char *trainer_name(const struct daemon_settings *settings)
+{
+    if (settings->trainer)
+        return settings->trainer;
+    return settings->command ? DAEMON_OWN_TRAINER : BUILT_IN_TRAINER;
+}
+
 static struct msg_hello hello_of(const struct daemon_settings *settings)
 {
     struct msg_hello hello = {
@@ -130,7 +137,7 @@ static struct msg_hello hello_of(const struct daemon_settings *settings)
     msg_put_text(hello.host, sizeof hello.host, text);
     host_cpu_model(text, sizeof text);
     msg_put_text(hello.cpu, sizeof hello.cpu, text);
-    msg_put_text(hello.trainer, sizeof hello.trainer, "actsearch");
+    msg_put_text(hello.trainer, sizeof hello.trainer, trainer_name(settings));
     msg_put_text(hello.kernels, sizeof hello.kernels, simd_path_name(simd_path()));
     return hello;
 }
@@ -147,9 +154,10 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     daemon->signals = -1;
     daemon->setup =
         (struct slot_setup){.program = "/proc/self/exe", /* the same build, even if the file was replaced */
+                            .command = settings->command,
                             .cache_dir = daemon->cache_dir,
                             .memory_bytes = host_memory_for(settings->slots),
-                            .stall_ms = STALL_MS,
+                            .stall_ms = settings->stall_ms,
                             .epoll = epoll_create1(EPOLL_CLOEXEC)};
     struct msg_hello hello = hello_of(settings);
     uint64_t seed;
@@ -347,6 +355,8 @@ static void keep_checkpoint(struct daemon *daemon, struct place *place)
 {
     struct problem problem;
     const size_t size = slot_saved(&place->slot);
+    if (daemon->settings->command)
+        return; /* what it keeps, it keeps itself */
     if (size == 0)
         log_warning("trial %" PRId64 "  left no checkpoint", place->lease->trial);
     else if (checkpoints_put(daemon->cache_dir, &place->identity, place->slot.job, TRIAL_CHECKPOINT_AT, size,
@@ -401,7 +411,11 @@ static void open_data(struct daemon *daemon, const char *name)
     struct data *data = NULL;
     struct problem problem = {0};
     char hex[HASH_HEX], *own = xstrdup(name);
-    if (data_open(daemon->cache_dir, own, &data, &problem) == 0) {
+    if (daemon->settings->command) {
+        const struct hash hash = command_data_hash(own);
+        hash_hex(&hash, hex);
+        agent_data(daemon->agent, own, hex, NULL, now_ms());
+    } else if (data_open(daemon->cache_dir, own, &data, &problem) == 0) {
         hash_hex(&data->hash, hex);
         log_debug("data set '%s': %.16s, %u training records", own, hex, data->train.count);
         memcpy(daemon->data_hash, hex, sizeof daemon->data_hash);
