@@ -40,6 +40,13 @@ await 30 at_least killed.db 'SELECT done FROM progress' 6 && kill -INT "$run" &&
 grep -q 'goes on' killed.second && actsearch run small.ini --db killed.db --workers 1 --trainer "$shell" --trainer-name shell -q >killed.out 2>&1 &&
     list killed.db && cmp -s calm.db.list killed.db.list && pass $name || fail $name 'another list, or none' killed.out
 
+name=the_page_of_trainers_has_each_key_of_the_job
+start keys.first actsearch run small.ini --db keys.db --workers 1 --trainer "cat >$WORK/job.new; mv $WORK/job.new $WORK/job; sleep 980"; run=$!
+await 20 test -s job; kill -INT "$run"; ended "$run"
+tr ',' '\n' <job | sed -n 's/^{\{0,1\}"\([a-z_]*\)":.*/\1/p' >keys
+for key in $(cat keys); do grep -q "^|.*\`$key\`.*|" "$ROOT/docs/trainers.md" || echo "$key"; done >missing
+[ "$(wc -l <keys)" -ge 21 ] && [ ! -s missing ] && pass $name || fail $name "$(wc -l <keys) keys, not there: $(cat missing)"
+
 # ---- another trainer
 refuses() { # NAME OPTION… -- PATTERN: a worker that is not of the experiment's trainer
     refused "$1" 1 actsearch-worker "$endpoint" "${@:2}"
@@ -69,7 +76,7 @@ wrong an_exit_is_told_with_its_last_words 'echo "{\"step\":3}"; echo "no GPU her
 wrong a_crash_is_told_with_its_signal 'kill -SEGV $$' 'signal 11'
 wrong a_command_that_is_not_there_is_told 'no-such-trainer' 'exit status 127.*no-such-trainer'
 wrong one_that_says_nothing_and_succeeds_has_failed 'cat >/dev/null' 'exit status 0 after step 0 and no outcome'
-wrong a_trainer_without_progress_is_ended_with_all_that_it_started 'echo "{\"step\":4}"; sleep 983 & sleep 984' 'no step for 1 s after step 4' --stall 1s
+wrong a_trainer_without_progress_is_ended_with_all_that_it_started 'echo "{\"step\":4}"; sleep 983 & sleep 984' 'no step for [0-9]+ s after step [04]' --stall 1s
 
 # ---- processes
 name=a_flood_of_progress_keeps_nobody_from_leaving
