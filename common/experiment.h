@@ -55,6 +55,7 @@ struct experiment {
     struct {
         int64_t lease_ms;     /* a lease lapses after this much silence */
         int64_t heartbeat_ms; /* how often a worker is to speak */
+        int64_t stall_ms;     /* a lease under which nothing moves for so long is lost */
         int64_t attempts;     /* lost attempts after which a trial has failed */
         double audit;
     } queue;

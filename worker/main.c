@@ -29,6 +29,7 @@ enum {
     OPTION_TRAINER,
     OPTION_TRAINER_NAME,
     OPTION_STALL,
+    OPTION_TABLE,
     OPTION_LOG_LEVEL,
 };
 
@@ -60,6 +61,10 @@ static const struct argp_option options[] = {
      "): all workers of an experiment have the same trainer",
      0},
     {"stall", OPTION_STALL, "TIME", 0, "End a trainer that makes no progress for so long (default 15m)", 0},
+    {"table", OPTION_TABLE, "FILE", 0,
+     "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
+     "train only the rest",
+     0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default info)", 0},
     {"verbose", 'v', 0, 0, "The same as --log-level debug", 0},
     {0},
@@ -130,6 +135,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_STALL:
         arguments->daemon.stall_ms = stall_of(state, value);
         return 0;
+    case OPTION_TABLE:
+        arguments->daemon.table = value;
+        return 0;
     case OPTION_LOG_LEVEL:
         if (!log_level_parse(value, &arguments->level))
             argp_error(state, "--log-level: '%s' is none of error, warning, info, debug", value);
@@ -150,6 +158,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--key and --insecure exclude each other");
         if (arguments->daemon.trainer && !arguments->daemon.command)
             argp_error(state, "--trainer-name is for a --trainer");
+        if (arguments->daemon.table && arguments->daemon.command)
+            argp_error(state, "--table and --trainer exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

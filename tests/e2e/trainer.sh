@@ -114,6 +114,7 @@ stopped "$worker"; stopped "$coordinator"
 refused a_trainer_cannot_call_itself_the_built_in_one 2 actsearch-worker "$endpoint" --trainer true --trainer-name actsearch -- 'built-in'
 refused a_name_without_a_trainer_is_wrong_usage 2 actsearch-worker "$endpoint" --trainer-name mine -- '--trainer'
 refused run_takes_no_name_without_a_trainer_either 2 actsearch run small.ini --trainer-name mine -- '--trainer'
+refused a_table_and_a_trainer_exclude_each_other 2 actsearch-worker "$endpoint" --table x --trainer true -- 'exclude'
 refused a_stall_has_a_unit 2 actsearch-worker "$endpoint" --stall 60 -- '--stall'
 
 # ---- PyTorch
