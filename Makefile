@@ -9,7 +9,7 @@ TIME   ?= 60
 B      := build/$(MODE)
 
 CC       ?= gcc
-PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas
+PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas libcjson
 STD      := -std=c11 -D_GNU_SOURCE -I. -pthread
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wno-psabi
 EXACT    := -ffp-contract=off -fno-math-errno

@@ -29,6 +29,8 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_TRAINER,
+    OPTION_TRAINER_NAME,
     OPTION_TABLE,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
@@ -41,6 +43,7 @@ enum {
 
 struct arguments {
     const char *path, *database, *cache, *table;
+    const char *trainer, *trainer_name; /* NULL: the built-in one; the worker's default */
     struct option_list overrides;
     int workers;
     bool quiet, verbose;
@@ -51,6 +54,9 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"trainer", OPTION_TRAINER, "CMD", 0,
+     "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
+    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
     {"table", OPTION_TABLE, "FILE", 0,
      "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
      "train only the rest",
@@ -76,6 +82,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_CACHE:
         arguments->cache = value;
         return 0;
+    case OPTION_TRAINER:
+        arguments->trainer = value;
+        return 0;
+    case OPTION_TRAINER_NAME:
+        arguments->trainer_name = value;
+        return 0;
     case OPTION_TABLE:
         arguments->table = value;
         return 0;
@@ -93,6 +105,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (!arguments->path)
             argp_error(state, "expected an experiment file, FILE.ini");
+        if (arguments->trainer_name && !arguments->trainer)
+            argp_error(state, "--trainer-name is for a --trainer");
+        if (arguments->table && arguments->trainer)
+            argp_error(state, "--table and --trainer exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -200,9 +216,12 @@ static int check_table(const struct run *run, const struct data *data, struct pr
     return err;
 }
 
+/* What the built-in trainer can train. Another one has models and data of its own. */
 static int check_child(const struct run *run, struct problem *problem)
 {
     struct data *data = NULL;
+    if (run->arguments->trainer)
+        return 0;
     char *cache = data_cache_dir(run->arguments->cache);
     int err = train_model_check(run->experiment->child.model, problem);
     if (err)
@@ -303,7 +322,7 @@ static void look(struct run *run)
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 12 };
+enum { FIXED_ARGUMENTS = 16 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -345,6 +364,14 @@ static int worker_arguments(const struct run *run, char ***ret_argv, struct prob
     if (run->arguments->cache) {
         argv[count++] = "--cache";
         argv[count++] = run->arguments->cache;
+    }
+    if (run->arguments->trainer) {
+        argv[count++] = "--trainer";
+        argv[count++] = run->arguments->trainer;
+    }
+    if (run->arguments->trainer_name) {
+        argv[count++] = "--trainer-name";
+        argv[count++] = run->arguments->trainer_name;
     }
     if (run->arguments->table) {
         argv[count++] = "--table";
@@ -418,8 +445,9 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("\nWhat to do next:\n");
     if (row->best_activation[0]) {
         shell_word(&best, row->best_activation);
-        retrain_command(&run->experiment->child, row->best_activation, LONGER * run->experiment->child.steps,
-                        seed, &train);
+        if (retrain_fits(run->reader))
+            retrain_command(&run->experiment->child, row->best_activation,
+                            LONGER * run->experiment->child.steps, seed, &train);
         printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
                buf_text(&best));
     }

@@ -204,7 +204,7 @@ int trial_table_merge(struct trial_table *table, const struct trial_table *other
 int trial_table_fits(const struct trial_table *table, const struct child *child, const char *data_hash,
                      struct problem *problem)
 {
-    int err = same_makers(table, NUMERICS, "actsearch", data_hash, problem);
+    int err = same_makers(table, NUMERICS, BUILT_IN_TRAINER, data_hash, problem);
     return err ? err : same_training(table, child, problem);
 }
 

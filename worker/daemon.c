@@ -10,6 +10,7 @@
 #include "worker/agent.h"
 #include "worker/answers.h"
 #include "worker/checkpoints.h"
+#include "worker/command.h"
 #include "worker/dataset.h"
 #include "worker/host.h"
 #include "worker/nn/checkpoint.h"
@@ -31,7 +32,6 @@ enum {
     EVENTS_PER_TURN = 64,
     LINGER_MS = 1000, /* how long the last messages may take to leave */
     SLEEP_MAX_MS = 60 * 1000,
-    STALL_MS = 15 * 60 * 1000, /* one step of the largest networks takes a minute, an evaluation some */
     BAD_LOG_MS = 60 * 1000,
     REFUSED_LOG_MS = 60 * 1000,
     REPORTED_KEPT = 64,
@@ -122,6 +122,13 @@ static int open_link(struct daemon *daemon, struct problem *problem)
     return err ? err : link_connect(&link, &daemon->link, problem);
 }
 
+static const char *trainer_name(const struct daemon_settings *settings)
+{
+    if (settings->trainer)
+        return settings->trainer;
+    return settings->command ? DAEMON_OWN_TRAINER : BUILT_IN_TRAINER;
+}
+
 static struct msg_hello hello_of(const struct daemon_settings *settings)
 {
     struct msg_hello hello = {
@@ -135,7 +142,7 @@ static struct msg_hello hello_of(const struct daemon_settings *settings)
     msg_put_text(hello.host, sizeof hello.host, text);
     host_cpu_model(text, sizeof text);
     msg_put_text(hello.cpu, sizeof hello.cpu, text);
-    msg_put_text(hello.trainer, sizeof hello.trainer, "actsearch");
+    msg_put_text(hello.trainer, sizeof hello.trainer, trainer_name(settings));
     msg_put_text(hello.kernels, sizeof hello.kernels, simd_path_name(simd_path()));
     return hello;
 }
@@ -152,9 +159,10 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     daemon->signals = -1;
     daemon->setup =
         (struct slot_setup){.program = "/proc/self/exe", /* the same build, even if the file was replaced */
+                            .command = settings->command,
                             .cache_dir = daemon->cache_dir,
                             .memory_bytes = host_memory_for(settings->slots),
-                            .stall_ms = STALL_MS,
+                            .stall_ms = settings->stall_ms,
                             .epoll = epoll_create1(EPOLL_CLOEXEC)};
     struct msg_hello hello = hello_of(settings);
     uint64_t seed;
@@ -383,6 +391,8 @@ static void keep_checkpoint(struct daemon *daemon, struct place *place)
 {
     struct problem problem;
     const size_t size = slot_saved(&place->slot);
+    if (daemon->settings->command)
+        return; /* what it keeps, it keeps itself */
     if (size == 0)
         log_warning("trial %" PRId64 "  left no checkpoint", place->lease->trial);
     else if (checkpoints_put(daemon->cache_dir, &place->identity, place->slot.job, TRIAL_CHECKPOINT_AT, size,
@@ -448,6 +458,21 @@ static void tell_data(struct daemon *daemon, enum dataset_state state)
     }
 }
 
+/* The data of the user's own trainer are its own business. */
+static void want_data(struct daemon *daemon, const struct agent_action *action)
+{
+    if (!daemon->settings->command) {
+        dataset_want(daemon->dataset, action->data, action->data_hash, action->data_bytes);
+        daemon->data_told = false;
+        return;
+    }
+    char *name = xstrdup(action->data); /* the agent's own, which it may let go */
+    const struct hash hash = command_data_hash(name);
+    hash_hex(&hash, daemon->data_hash);
+    agent_data(daemon->agent, name, daemon->data_hash, NULL, now_ms());
+    free(name);
+}
+
 static void tend_data(struct daemon *daemon)
 {
     if (agent_left(daemon->agent) != AGENT_STAYS)
@@ -482,8 +507,7 @@ static int act(struct daemon *daemon, struct problem *problem)
             slot_stop(&daemon->places[action.slot].slot);
             break;
         case AGENT_DATA:
-            dataset_want(daemon->dataset, action.data, action.data_hash, action.data_bytes);
-            daemon->data_told = false;
+            want_data(daemon, &action);
             break;
         case AGENT_RECONNECT:
             err = reconnect(daemon, problem);

@@ -18,6 +18,13 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+
+/* The name of a trainer that has no other. */
+#define DAEMON_OWN_TRAINER "custom"
+enum {
+    DAEMON_STALL_MS = 15 * 60 * 1000
+}; /* one step of the largest networks takes a minute, an evaluation some */
 
 struct daemon_settings {
     const char *endpoint;
@@ -25,6 +32,9 @@ struct daemon_settings {
     const char *key_file;  /* NULL: no encryption */
     bool insecure;         /* an endpoint on another machine is fine without a key */
     const char *cache_dir; /* NULL: as data_cache_dir says */
+    const char *command;   /* the user's own trainer (command.h); NULL: the built-in one */
+    const char *trainer;   /* how it is called; NULL: DAEMON_OWN_TRAINER, or BUILT_IN_TRAINER without one */
+    int64_t stall_ms;      /* a trainer without progress for so long is ended */
     const char *table;     /* trainings that are in this file are not done again; NULL: none */
 };
 
