@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CANDIDATES = 2000, PROPOSALS = 10000, YARDSTICK = 1500, ASYNC_CANDIDATES = 1000, MOST_SEEDS = 1000 };
+enum { CANDIDATES = 2000, PROPOSALS = 5000, YARDSTICK = 1500, ASYNC_CANDIDATES = 1000, MOST_SEEDS = 1000 };
 
 /* The first are the plain ones, in the order of those with halving that follow. */
 static const struct contest settings[] = {
