@@ -342,7 +342,7 @@ static void print_async(const struct bench *bench)
     static const int trials[] = {200, 500, 1000};
     printf("%d workers, one half to twice as fast as the mean, %d trainings. Regret of the best so far, in "
            "points:\n\n"
-           "| | busy | after 200 | 500 | 1,000 trainings | time for 1,000 |\n|---|---|---|---|---|---|\n",
+           "| | busy | after 200 | 500 | 1,000 trainings | until its end |\n|---|---|---|---|---|---|\n",
            WORLD_WORKERS, ASYNC_CANDIDATES);
     for (int setting = ASYNC_FROM; setting < SETTINGS; setting++) {
         double busy = 0, seconds[MOST_SEEDS];
