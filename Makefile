@@ -120,8 +120,9 @@ soak: all $(SOAK) ## a million trials that take no time, through the real coordi
 	@BUILD=$(B) tests/soak/soak.sh
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
-fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)
-	@BUILD=$(B) scripts/fuzz $(TIME) $(FUZZ)
+FUZZED = $(if $(NAME),$(foreach t,$(FUZZ),$(if $(findstring /$(NAME)_fuzz,$(t)),$(t))),$(FUZZ))
+fuzz: $(FUZZED) ## run each fuzz target (NAME=one), TIME seconds in all, or RUNS times each (use MODE=asan)
+	@BUILD=$(B) scripts/fuzz $(if $(RUNS),$(RUNS)x,$(TIME)) $(FUZZED)
 lint: ## include directions, file lengths, one includer per library, no libm in the numerics
 	@scripts/lint
 format: ## lay out all C sources with clang-format
