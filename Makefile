@@ -56,7 +56,7 @@ E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help
+.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help valgrind
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -104,7 +104,14 @@ $(B)/tests/store_memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 
 PICKED = $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
 check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
-	@BUILD=$(B) scripts/run-tests $(PICKED)
+	@BUILD=$(B) TSAN_OPTIONS=suppressions=tests/tsan.supp:$$TSAN_OPTIONS scripts/run-tests $(PICKED)
+# What reads input, keeps state, and writes databases; no trainings, and nothing that tries thousands of random cases.
+VALGRIND := admit agent agent_leave audit bounded consistent core core_end core_keys core_outcome endpoint err experiment \
+            expr_parse finals halving ini json judge keys lease link log migrate msg msg_fields pipe \
+            protocol queue ranking resume space store store_check store_place store_read text
+valgrind: all $(VALGRIND:%=$(B)/tests/%_test) ## the unit tests of what reads input and keeps state, under valgrind
+	@BUILD=$(B) UNDER="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
+		scripts/run-tests $(VALGRIND:%=$(B)/tests/%_test)
 e2e: all $(E2E) $(SOAK) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 SEEDS ?= 1000
@@ -122,8 +129,9 @@ bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 results: all $(B)/bench/search_table ## docs/results from the table of the one-unit space: findings, and searches compared (ten minutes)
 	scripts/findings && scripts/bench-search
-fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)
-	@BUILD=$(B) scripts/fuzz $(TIME) $(FUZZ)
+FUZZED = $(if $(NAME),$(foreach t,$(FUZZ),$(if $(findstring /$(NAME)_fuzz,$(t)),$(t))),$(FUZZ))
+fuzz: $(FUZZED) ## run each fuzz target (NAME=one), TIME seconds in all, or RUNS times each (use MODE=asan)
+	@BUILD=$(B) scripts/fuzz $(if $(RUNS),$(RUNS)x,$(TIME)) $(FUZZED)
 lint: ## include directions, file lengths, one includer per library, no libm in the numerics
 	@scripts/lint
 format: ## lay out all C sources with clang-format

@@ -122,7 +122,12 @@ static int print_table(struct store_reader *reader, const struct ranking_options
     table_row(list.table);
     for (size_t i = 0; i < sizeof header / sizeof *header; i++)
         table_cell(list.table, "%s", header[i]);
-    int err = store_ranking(reader, 0, table_visit, &list, problem);
+    int64_t count = 0;
+    const bool top = options->limit > 0 && !options->pareto;
+    int err = top ? store_ranking_top(reader, options->limit, table_visit, &list, &count, problem)
+                  : store_ranking(reader, 0, table_visit, &list, problem);
+    if (top)
+        list.rows = count;
     if (!err && list.rows == 0)
         fputs("No function has a rank yet.\n", out);
     else if (!err) {

@@ -154,20 +154,44 @@ static bool visit_ranking(void *context, const struct sql_statement *statement)
     return ranking->visit(ranking->context, &row);
 }
 
-int store_ranking(struct store_reader *reader, int64_t limit,
-                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem)
+#define RANKING_COLUMNS                                                                                      \
+    "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, "       \
+    "cost_ns, reference, distinct_from_next FROM ranking "
+
+/* `text` has one parameter, the limit. */
+static int read_ranking(struct store_reader *reader, const char *text, int64_t limit,
+                        bool (*visit)(void *, const struct ranking_row *), void *context,
+                        struct problem *problem)
 {
     struct sql_statement *statement = NULL;
     struct ranking_visit ranking = {visit, context};
-    int err =
-        prepare(reader,
-                "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, "
-                "seconds, cost_ns, reference, distinct_from_next FROM ranking LIMIT ?",
-                &statement, problem);
+    int err = prepare(reader, text, &statement, problem);
     if (err)
         return err;
-    sql_bind_int(statement, 1, limit > 0 ? limit : -1);
+    sql_bind_int(statement, 1, limit);
     return each_row(reader, &statement, visit_ranking, &ranking, problem);
+}
+
+int store_ranking(struct store_reader *reader, int64_t limit,
+                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem)
+{
+    return read_ranking(reader, RANKING_COLUMNS "LIMIT ?", limit > 0 ? limit : -1, visit, context, problem);
+}
+
+int store_ranking_top(struct store_reader *reader, int64_t limit,
+                      bool (*visit)(void *, const struct ranking_row *), void *context, int64_t *ret_count,
+                      struct problem *problem)
+{
+    int err = sql_number(reader->sql, "SELECT count(*) FROM candidate WHERE seeds > 0", ret_count, problem);
+    if (err) {
+        problem_prefix(problem, "%s", reader->path);
+        return err;
+    }
+    return read_ranking(
+        reader,
+        RANKING_COLUMNS
+        "WHERE rank <= ? OR activation IN (SELECT activation FROM candidate WHERE reference = 1)",
+        limit, visit, context, problem);
 }
 
 struct progress_visit {

@@ -75,6 +75,8 @@ static int make_socket(struct link *link, int type, struct problem *problem)
     zsock_set_tcp_keepalive(link->socket, 1);
     zsock_set_heartbeat_ivl(link->socket, PING_MS);
     zsock_set_heartbeat_timeout(link->socket, PING_TIMEOUT_MS);
+    if (link->settings.handshake_ms > 0)
+        zsock_set_handshake_ivl(link->socket, link->settings.handshake_ms);
     zsock_set_ipv6(link->socket, strchr(link->settings.endpoint, '[') != NULL);
     return 0;
 }
