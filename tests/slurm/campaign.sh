@@ -94,7 +94,7 @@ listens() { ss -ltnpH | grep "pid=$coordinator," | grep -oE '127\.0\.0\.1:[0-9]+
 await 60 listens || { fail the_coordinator_listens 'it does not' head.log; exit 1; }
 export ACTSEARCH_CACHE=$WORK/cache
 began=$(date +%s)
-job=$(sbatch --parsable --array=1-12 --output="$WORK/log/worker-%a.log" "$sbatch" "tcp://$(listens)" "$WORK/keys/worker.key") ||
+job=$(sbatch --parsable --array=1-12 --output="$WORK/log/worker-%a.log" "$sbatch" "tcp://$(listens)" "$WORK/keys/worker.key" --give-up 20s) ||
     { fail an_array_job_starts 'sbatch refuses it'; exit 1; }
 done_at_least() { at_least slurm.db 'SELECT done + diverged FROM progress' "$1"; }
 running() { squeue -h -t RUNNING -j "$job" -o %i | wc -l; }
@@ -126,6 +126,7 @@ await 400 gone $coordinator; ended $coordinator; status=$?
 echo "    $(scalar slurm.db "SELECT count(*) FROM trial") trials, $(scalar slurm.db "SELECT count(*) FROM attempt") attempts, $(scalar slurm.db \
     "SELECT count(*) FROM attempt WHERE state = 'returned'") handed back, $(scalar slurm.db "SELECT count(*) FROM attempt WHERE state = 'lapsed'") lapsed, $(($(date +%s) - began)) s"
 name=all_workers_end_by_themselves
+scancel --state=PENDING "$job" # Slurm lets those that it queues again wait for two minutes first
 await 60 idle && pass $name || fail $name "$(squeue -h)"
 name=the_ranked_list_is_that_of_one_machine
 actsearch rank slurm.db --stable >slurm.list 2>&1
