@@ -26,13 +26,19 @@ steps() { # [NODE]: what Slurm has started there: the processes that carry its n
         [ -z "$keeper" ] || [[ $(ps -o args= -p "$keeper") != slurmstepd* ]] || echo "$keeper"
     done | sort -un
 }
+keepers() { # the processes of Slurm that keep those, whether they still have some or not
+    local id
+    for id in $(pgrep -x slurmstepd); do
+        tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -qxF "SLURM_CONF=$SLURM_CONF" && echo "$id"
+    done
+}
 cluster_down() {
     local pid
     scancel --state=PENDING,RUNNING --user=root 2>/dev/null
     await 15 idle
-    for pid in $(pids) $(steps); do kill -TERM "$pid" 2>/dev/null; done
+    for pid in $(steps) $(pids); do kill -TERM "$pid" 2>/dev/null; done
     await 5 ended_all
-    for pid in $(pids) $(steps); do kill -KILL "$pid" 2>/dev/null; done
+    for pid in $(steps) $(keepers) $(pids); do kill -KILL "$pid" 2>/dev/null; done
 }
 idle() { [ -z "$(squeue -h 2>/dev/null)" ]; }
 ended_all() { local pid; for pid in $(pids); do gone "$pid" || return 1; done; }
@@ -87,7 +93,7 @@ await 60 all_idle || { skipped slurm "its Slurm does not come up: $(tail -n 1 lo
 
 # ---- the search
 small_experiment search.ini '[queue]' 'lease = 6s' 'heartbeat = 1s' 'attempts = 20'
-sed -i 's/^candidates = .*/candidates = 120/; s/^batch = 8/batch = 20/; s/^model = .*/model = cnn/; s/^steps = .*/steps = 60/; s/^units = 1/units = 2/' search.ini
+sed -i 's/^candidates = .*/candidates = 60/; s/^batch = 8/batch = 20/; s/^model = .*/model = cnn/; s/^steps = .*/steps = 200/; s/^units = 1/units = 2/' search.ini
 actsearch keygen keys >keygen.out 2>&1
 start head.log actsearchd search.ini --db slurm.db --keys keys --bind tcp://127.0.0.1:0; coordinator=$!
 listens() { ss -ltnpH | grep "pid=$coordinator," | grep -oE '127\.0\.0\.1:[0-9]+' | head -n 1 | grep .; }
@@ -105,7 +111,7 @@ await 120 workers_are 12 && [ "$(squeue -h -t RUNNING -j "$job" -o %N | sort | u
     fail $name "$(squeue -h -j "$job")" head.log
 
 name=two_workers_are_preempted_and_queued_again
-await 120 done_at_least 10
+await 120 done_at_least 2
 urgent=$(sbatch --parsable --partition=urgent --array=1-2 --output=/dev/null --wrap='sleep 8')
 preempted() { [ "$(scontrol show job "$job" | grep -cE 'Restarts=[1-9]')" -ge "$1" ]; }
 await 60 preempted 2 && pass $name || fail $name "$(scontrol show job "$job" | grep -E 'Restarts=' | sort | uniq -c)"
@@ -113,7 +119,7 @@ name=they_hand_back_what_they_held
 await 20 at_least slurm.db "SELECT count(*) FROM attempt WHERE state = 'returned'" 1 && pass $name || fail $name 'nothing was returned'
 
 name=a_node_dies_with_all_that_runs_on_it
-await 120 done_at_least 35
+await 120 done_at_least 10
 victims=$(steps n3)
 [ "$(echo "$victims" | wc -w)" -ge 2 ] && kill -KILL "$(cat run/n3.pid)" $victims && pass $name || fail $name "it runs nothing: '$victims'"
 name=slurm_notices_and_queues_its_workers_again
@@ -131,4 +137,4 @@ await 60 idle && pass $name || fail $name "$(squeue -h)"
 name=the_ranked_list_is_that_of_one_machine
 actsearch rank slurm.db --stable >slurm.list 2>&1
 timeout 600 actsearch run search.ini --db local.db >run.out 2>&1 </dev/null && actsearch rank local.db --stable >local.list 2>&1 &&
-    [ "$(wc -l <local.list)" -gt 100 ] && cmp slurm.list local.list && pass $name || fail $name 'it is another' run.out
+    [ "$(wc -l <local.list)" -gt 50 ] && cmp slurm.list local.list && pass $name || fail $name 'it is another' run.out
