@@ -112,7 +112,7 @@ await 120 workers_are 12 && [ "$(squeue -h -t RUNNING -j "$job" -o %N | sort | u
 
 name=two_workers_are_preempted_and_queued_again
 await 120 done_at_least 2
-urgent=$(sbatch --parsable --partition=urgent --array=1-2 --output=/dev/null --wrap='sleep 8')
+sbatch --parsable --partition=urgent --nodes=2 --ntasks-per-node=1 --output=/dev/null --wrap='sleep 8' >/dev/null # a CPU on each of two nodes
 preempted() { [ "$(scontrol show job "$job" | grep -cE 'Restarts=[1-9]')" -ge "$1" ]; }
 await 60 preempted 2 && pass $name || fail $name "$(scontrol show job "$job" | grep -E 'Restarts=' | sort | uniq -c)"
 name=they_hand_back_what_they_held
