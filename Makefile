@@ -56,7 +56,7 @@ E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help valgrind
+.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help valgrind slurm
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -125,6 +125,8 @@ fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store w
 	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
 soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
 	@BUILD=$(B) tests/soak/soak.sh
+slurm: all ## a search on a Slurm of its own: workers preempted, a node killed, the same list (minutes; needs slurmd, root)
+	@BUILD=$(B) tests/slurm/campaign.sh 2>/dev/null | tee $(B)/slurm.log; ! grep -q '^FAIL' $(B)/slurm.log
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 results: all $(B)/bench/search_table ## docs/results from the table of the one-unit space: findings, and searches compared (ten minutes)

@@ -168,6 +168,8 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     uint64_t seed;
     random_bytes(&seed, sizeof seed);
     daemon->agent = agent_new(&hello, rng_seed(seed, "agent", 0), now_ms());
+    if (settings->give_up_ms > 0)
+        agent_give_up_after(daemon->agent, settings->give_up_ms);
     daemon->dataset = dataset_new(daemon->cache_dir, rng_seed(seed, "dataset", 0));
     if (daemon->setup.epoll < 0)
         err = problem_set(problem, ERR_IO, "epoll: %s", strerror(errno));
