@@ -140,10 +140,11 @@ format: ## lay out all C sources with clang-format
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 coverage: ## line coverage of the unit tests
 	$(MAKE) MODE=coverage check && scripts/coverage build/coverage
-install: all ## install programs and shipped experiments below $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/actsearch/experiments
+install: all ## install programs, shipped experiments and trainers below $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(addprefix $(DESTDIR)$(PREFIX)/share/actsearch/,experiments trainers)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 experiments/*.ini $(DESTDIR)$(PREFIX)/share/actsearch/experiments
+	install -m 755 scripts/trainers/* $(DESTDIR)$(PREFIX)/share/actsearch/trainers
 clean: ## remove build/
 	rm -rf build
 help: ## this list
