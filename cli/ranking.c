@@ -113,9 +113,11 @@ static bool table_visit(void *context, const struct ranking_row *row)
     }
     measure_cell(list->table, row->cost_ns, "ns", 2);
     struct buf remark = {0};
-    if (name || row->reference)
+    if (name || row->reference) { /* the arrow says reference by itself where there is little room */
+        const bool word = row->reference && !(list->narrow && name);
         buf_printf(&remark, "%s%s%s%s", row->reference ? "<- " : "", name ? name : "",
-                   name && row->reference ? ", " : "", row->reference ? "reference" : "");
+                   name && word ? ", " : "", word ? "reference" : "");
+    }
     if (list->narrow) {
         table_cell(list->table, "%s%s%s", row->activation, remark.size ? "  " : "", buf_text(&remark));
     } else {
