@@ -194,7 +194,10 @@ static int open_log(struct run *run, struct problem *problem)
 {
     run->log_fd = open(run->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (run->log_fd < 0)
-        return problem_set(problem, ERR_IO, "%.200s: %s", run->log_path, strerror(errno));
+        return problem_set(
+            problem, ERR_IO,
+            "the log %.200s cannot be made beside the database: %s; name another place with --db",
+            run->log_path, strerror(errno));
     run->log_start = lseek(run->log_fd, 0, SEEK_END);
     return 0;
 }
