@@ -55,17 +55,6 @@ struct screen {
     struct buf *out;
 };
 
-/* A control character, also one of C1 (U+0080 to U+009F), would be a command to the terminal. */
-static void disarm(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at; at++) {
-        if (*at < ' ' || *at == 0x7F)
-            *at = '?';
-        else if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0)
-            at[0] = at[1] = '?';
-    }
-}
-
 /* A line, cut to the width. Nothing where the screen is full. */
 __attribute__((format(printf, 3, 4))) static void put_line(struct screen *screen, const char *style,
                                                            const char *format, ...)
@@ -79,7 +68,7 @@ __attribute__((format(printf, 3, 4))) static void put_line(struct screen *screen
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
-    disarm(text);
+    terminal_disarm(text);
     const bool coloured = screen->view->colours && style[0];
     const bool fits = text_width(text) <= screen->view->columns;
     const size_t size = terminal_fit(text, fits ? screen->view->columns : screen->view->columns - 1);

@@ -31,6 +31,7 @@ void monitor_start(struct monitor *monitor, const struct experiment *experiment,
     if (experiment->search.candidates > 0)
         monitor->trials = trials_of(experiment, references);
     monitor->finals = trials_of_finals(experiment, references);
+    monitor->longer = (double)experiment_finals_steps(experiment) / (double)experiment->child.steps;
     struct space *space = NULL;
     struct problem unlikely; /* experiment_parse has made this space before */
     if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE &&
@@ -60,8 +61,12 @@ static bool in_finals(const struct progress_row *row)
 /* The search ends at what comes first: so many candidates, or so many proposals. */
 double monitor_fraction(const struct monitor *monitor, const struct progress_row *row)
 {
-    if (in_finals(row)) /* all its trials are there from its beginning */
-        return (double)closed_trials(row) / (double)row->trials;
+    if (in_finals(
+            row)) { /* all its trials are there from its beginning, and those of the search are closed */
+        const double search = (double)(row->trials - row->finals);
+        const double closed = (double)closed_trials(row) - search;
+        return (search + monitor->longer * closed) / (search + monitor->longer * (double)row->finals);
+    }
     double by_trials = NAN, by_proposals = NAN;
     if (monitor->trials > 0)
         by_trials = (double)closed_trials(row) / monitor->trials;
@@ -71,7 +76,8 @@ double monitor_fraction(const struct monitor *monitor, const struct progress_row
         by_proposals = share * (double)row->proposals / monitor->proposals;
     }
     double search = fmax(monitor->trials, (double)row->trials);
-    double share_of_search = search > 0 && row->finals == 0 ? search / (search + monitor->finals) : 1;
+    double share_of_search =
+        search > 0 && row->finals == 0 ? search / (search + monitor->longer * monitor->finals) : 1;
     return fmin(fmax(by_trials, by_proposals), 1) * share_of_search;
 }
 

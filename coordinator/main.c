@@ -2,6 +2,7 @@
  * experiment is done.
  *
  * All refusals come first: nothing is written before the address is bound and the database fits (store.h). */
+#include "common/functions.h"
 #include "common/log.h"
 #include "common/matrix.h"
 #include "common/version.h"
@@ -29,6 +30,7 @@ enum {
     OPTION_KEYS,
     OPTION_INSECURE,
     OPTION_NETWORK_DISK,
+    OPTION_CACHE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
 };
@@ -56,6 +58,10 @@ static const struct argp_option options[] = {
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
+    {"cache", OPTION_CACHE, "DIR", 0,
+     "Where the data set is that workers without it fetch from here, as 'actsearch data add' puts it there "
+     "(default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -90,6 +96,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
+        return 0;
+    case OPTION_CACHE:
+        arguments->server.cache_dir = value;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -162,6 +171,8 @@ static int read_experiment(const struct arguments *arguments, struct run *run, s
                               &run->experiment, problem);
     if (!err && (err = space_new(&run->experiment->space, &run->space, problem)) != 0)
         problem_prefix(problem, "%s", arguments->file);
+    if (!err && (err = functions_any_usable(run->space, run->experiment->seed, problem)) != 0)
+        problem_prefix(problem, "%s", arguments->file);
     if (!err)
         log_start("actsearchd", arguments->level_given ? arguments->level : run->experiment->log_level);
     return err;
@@ -231,17 +242,35 @@ static int commit(void *context, const struct rows *rows, struct problem *proble
     return store_write(context, rows, problem);
 }
 
+/* Without it the search runs all the same, with workers that have the data set themselves: on this machine
+ * they share the cache. */
+static void offer_data(struct run *run)
+{
+    struct problem problem = {0};
+    const char *name = run->experiment->child.data;
+    int err = server_offer(run->server, run->core, name, &problem);
+    if (err == ERR_NOT_FOUND && endpoint_is_local(server_endpoint(run->server)))
+        return;
+    if (err == ERR_NOT_FOUND)
+        log_warning("%s: workers that lack it cannot fetch it from here until it is there "
+                    "(actsearch data add %s)",
+                    problem.text, name);
+    else if (err)
+        log_warning("workers cannot fetch the data set from here: %s", problem.text);
+}
+
 static int serve(struct run *run)
 {
     struct problem problem = {0};
     log_info("experiment '%s', %s database %s", run->experiment->name,
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
+    offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
     if (core_paused(run->core))
         log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
-    if (!err) {
+    if (!err || core_finished(run->core)) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
         return STATUS_DONE;
     }
@@ -250,6 +279,23 @@ static int serve(struct run *run)
     else
         log_error("%s", problem.text);
     return err == ERR_STOPPED && server_was_ordered(run->server) ? STATUS_ORDERED : STATUS_FAILED;
+}
+
+/* The search is finished. Whoever has not been told so, because the coordinator was killed, is told now. */
+static void take_leave(const struct arguments *arguments, struct run *run)
+{
+    struct problem problem = {0};
+    size_t untold = 0;
+    for (size_t i = 0; i < run->restored.workers.count; i++)
+        untold += run->restored.workers.items[i].connected;
+    if (untold == 0)
+        return;
+    log_info("%zu workers may not know yet: they are told, for at most %d s", untold, FAREWELL_MS / 1000);
+    int err = bind_and_start(arguments, run, &problem);
+    if (!err)
+        err = server_run(run->server, run->core, commit, run->store, &problem);
+    if (err && err != ERR_STOPPED)
+        log_warning("they could not be told: %s", problem.text);
 }
 
 static int run_experiment(const struct arguments *arguments)
@@ -263,6 +309,7 @@ static int run_experiment(const struct arguments *arguments)
         err = read_database(arguments, &run, &finished, &problem);
     if (!err && finished) {
         log_info("%s is finished: %s", store_path(run.store), run.restored.experiment.finished_because);
+        take_leave(arguments, &run);
         status = STATUS_DONE;
     } else if (!err && (err = bind_and_start(arguments, &run, &problem)) == 0) {
         status = serve(&run);
@@ -270,7 +317,7 @@ static int run_experiment(const struct arguments *arguments)
     if (err)
         fprintf(stderr, "actsearchd: %s\n", problem.text);
     run_release(&run);
-    return status;
+    return err == ERR_USAGE ? STATUS_USAGE : status;
 }
 
 int main(int argc, char **argv)

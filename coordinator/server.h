@@ -12,6 +12,8 @@
  * 4. With keys, no message is heard but from a connection whose key is in the allow-list at that moment
  *    (give or take two seconds), and what each key may have is bounded (core.h, allow.h). A key that is
  *    taken off the list loses its leases at once, and its connections at their next word.
+ * 5. The data set is handed over between turns, PIECES_PER_TURN pieces or PIECES_MS at a time: what waits
+ *    for a lease or an ACK waits no longer than that for it.
  */
 #ifndef COORDINATOR_SERVER_H
 #define COORDINATOR_SERVER_H
@@ -23,8 +25,9 @@ struct server;
 
 struct server_settings {
     const char *endpoint;
-    const char *keys_dir;    /* as proto/keys.h describes it; NULL: no encryption */
-    bool insecure;           /* without keys, an endpoint that other machines can reach is fine */
+    const char *keys_dir;  /* as proto/keys.h describes it; NULL: no encryption */
+    bool insecure;         /* without keys, an endpoint that other machines can reach is fine */
+    const char *cache_dir; /* where the data set is looked for; NULL: as data_cache_dir says */
     struct control *control; /* NULL: it takes no orders. Borrowed */
 };
 
@@ -42,6 +45,9 @@ const char *server_endpoint(const struct server *server);
  * ERR_FULL the same rows are handed over again later. */
 typedef int server_commit(void *context, const struct rows *rows, struct problem *problem);
 
+/* Looks for data set `name`, to hand it over to workers that lack it; where it is not there, again while the
+ * server runs. *problem is why it cannot be handed over now, with its ERR_…. */
+int server_offer(struct server *server, struct core *core, const char *name, struct problem *problem);
 /* How long workers may take to hand back and leave when the search is stopped; a little longer than they do. */
 enum { SERVER_STOP_MS = 4000 };
 

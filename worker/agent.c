@@ -203,6 +203,19 @@ void agent_greet_again(struct agent *agent)
     again_now(&agent->say_hello, agent->now_ms);
 }
 
+/* What is open stays open, whatever can be fetched by now. */
+static void take_data(struct agent *agent, const struct msg_welcome *welcome)
+{
+    const bool other = strcmp(agent->data, welcome->data) != 0;
+    if (!other && (agent->data_hash[0] || strcmp(agent->offered, welcome->data_hash) == 0))
+        return;
+    memcpy(agent->data, welcome->data, sizeof agent->data);
+    memcpy(agent->offered, welcome->data_hash, sizeof agent->offered);
+    agent->offered_bytes = welcome->data_bytes;
+    agent->data_hash[0] = '\0';
+    agent->data_due = true;
+}
+
 static void on_welcome(struct agent *agent, const struct msg_welcome *welcome)
 {
     if (welcome->version != PROTO_VERSION) {
@@ -215,11 +228,7 @@ static void on_welcome(struct agent *agent, const struct msg_welcome *welcome)
         return;
     }
     agent->heartbeat_ms = welcome->heartbeat_ms < HEARTBEAT_MIN_MS ? HEARTBEAT_MIN_MS : welcome->heartbeat_ms;
-    if (strcmp(agent->data, welcome->data) != 0) {
-        snprintf(agent->data, sizeof agent->data, "%s", welcome->data);
-        agent->data_hash[0] = '\0';
-        agent->data_due = true;
-    }
+    take_data(agent, welcome);
     if (agent->link == LINK_CONNECTING) {
         memset(agent->recent, 0,
                sizeof agent->recent); /* perhaps another database, whose numbers begin again */
@@ -339,6 +348,13 @@ void agent_data(struct agent *agent, const char *name, const char *hash, const c
     agent->request_at_ms = agent->now_ms;
     if (agent->link == LINK_GREETED)
         agent->link = LINK_WORKING;
+}
+
+void agent_unfit(struct agent *agent, const char *reason, int64_t now_ms)
+{
+    agent_set_now(agent, now_ms);
+    if (agent->end == AGENT_STAYS)
+        agent_leave(agent, AGENT_REFUSED, reason, true);
 }
 
 /* ---- for logs and tests ---- */

@@ -163,7 +163,10 @@ bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_ac
     }
     if (agent->data_due) {
         agent->data_due = false;
-        *ret_action = (struct agent_action){.type = AGENT_DATA, .data = agent->data};
+        *ret_action = (struct agent_action){.type = AGENT_DATA,
+                                            .data = agent->data,
+                                            .data_hash = agent->offered,
+                                            .data_bytes = agent->offered_bytes};
         return true;
     }
     return next_message(agent, ret_message);

@@ -278,6 +278,22 @@ static void messages_that_only_workers_send_are_ignored(void **state)
     assert_int_equal(script->count, 0);
 }
 
+static void one_that_cannot_do_the_trials_stops_all_and_says_why(void **state)
+{
+    struct script *script = *state;
+    start_work(script);
+    hear_lease(script, 7);
+    hear_lease(script, 8);
+    act(script);
+    trainer_ends(script, 0, MSG_RETURN);
+    agent_unfit(script->agent, "another kind of training", script->now_ms);
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_STOP), 1);
+    assert_string_equal(said(script, MSG_BYE)->text, "another kind of training");
+    assert_int_equal(agent_left(script->agent), AGENT_REFUSED);
+    assert_string_equal(agent_reason(script->agent), "another kind of training");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +312,7 @@ int main(void)
         PROMISE(a_second_stop_waits_for_nothing),
         PROMISE(one_that_was_never_greeted_stops_without_a_word),
         PROMISE(a_lease_that_comes_while_it_leaves_is_returned),
+        PROMISE(one_that_cannot_do_the_trials_stops_all_and_says_why),
         PROMISE(nothing_brings_it_back_after_the_end),
         PROMISE(messages_that_only_workers_send_are_ignored),
     };

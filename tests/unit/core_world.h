@@ -3,8 +3,9 @@
  * from what was committed, and whose clock jumps. All from one seed.
  *
  * Invariants, checked at each step
- *  1. A trial that is closed on disk never changes, and a reward that is there never changes.
- *  2. An attempt's number is higher than all before it; one that is taken stays so.
+ *  1. A trial that is closed on disk never changes, and a reward that is there never changes, unless the
+ * result is withdrawn in the same turn. A worker that is shut out gets no lease.
+ *  2. An attempt's number is higher than all before it; one that is taken stays so, or is withdrawn.
  *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most
  * one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
@@ -21,6 +22,7 @@
 #ifndef TESTS_UNIT_CORE_WORLD_H
 #define TESTS_UNIT_CORE_WORLD_H
 
+#include "coordinator/blobs.h"
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/disk_checks.h"
 
@@ -36,6 +38,7 @@ enum {
     MAX_LIARS = 2,
     MAX_PLACES = MAX_WORKERS + MAX_LIARS,
     MAX_HELD = 8,
+    DATA_BYTES = 9 * 32768 + 1, /* the size of the data set */
     MAX_FLYING = 4096
 };
 
@@ -88,6 +91,7 @@ struct world {
     struct rows disk;
     struct second_disk *second_disk; /* or NULL */
     struct core *core;
+    struct blobs *blobs; /* what hands over the data set; NULL: nobody asks for it */
     struct worker_model workers[MAX_PLACES];
     int worker_count;
     uint64_t next_peer, next_name, next_order;
@@ -99,6 +103,7 @@ struct world {
     int flying_count;
     int restarts, crashes, pauses, stops;
     int restarts_max; /* 0: no bound */
+    bool ends;        /* the coordinator ends once it may, and answers nobody then */
 };
 
 static bool happens(struct world *world, int in_a_thousand)
@@ -352,6 +357,14 @@ static void worker_acts(struct world *world, struct worker_model *worker)
         say_request(world, worker);
 }
 
+/* The data set can be fetched from the coordinator, as from one that has just been started. */
+static void offer_data(struct world *world)
+{
+    blobs_destroy(&world->blobs);
+    world->blobs = blobs_new(DATA_HASH, DATA_BYTES, rng_seed(world->next_order++, "receipts", 0));
+    core_offer(world->core, DATA_HASH, DATA_BYTES);
+}
+
 static void restart(struct world *world)
 {
     core_destroy(&world->core);
@@ -363,6 +376,8 @@ static void restart(struct world *world)
         rows_release(&expected);
     }
     world->core = core_from(world->experiment, world->space, restored, coordinator_now(world));
+    if (world->blobs)
+        offer_data(world);
     world->restarts++;
     world->stop_by_ms = 0;
     tell(world, "coordinator is started again");
@@ -392,17 +407,36 @@ static void order(struct world *world)
     }
 }
 
-/* Not once the end is on disk: a start on a finished search ends before there is a core (coordinator/main.c).
- */
 static bool is_killed(struct world *world)
 {
-    return world->disk.experiment.finished_because[0] == '\0' && may_restart(world) &&
+    return may_restart(world) &&
            happens(world, world->weather.coordinator_crash);
+}
+
+/* The bytes of a piece mean nothing here. */
+static void send_pieces(struct world *world)
+{
+    static struct msg msg = {.type = MSG_CHUNK, .chunk_ = {.data_hash = ""}};
+    struct blobs_piece piece;
+    for (int i = 0; world->blobs && i < 16 && blobs_next(world->blobs, coordinator_now(world), &piece); i++) {
+        const int to = place_of(world, piece.peer);
+        if (to < 0 || !core_knows(world->core, piece.peer) || happens(world, world->weather.unsent)) {
+            blobs_unsent(world->blobs, piece.peer);
+            continue;
+        }
+        memcpy(msg.chunk_.data_hash, DATA_HASH, sizeof msg.chunk_.data_hash);
+        msg.chunk_.offset = piece.offset;
+        msg.chunk_.receipt = piece.receipt;
+        msg.chunk_.bytes_count = piece.size;
+        fly(world, to, piece.peer, &msg);
+    }
 }
 
 /* A turn of the shell, which may be killed at any point of it. */
 static void coordinator_acts(struct world *world)
 {
+    if (world->ends && core_is_over(world->core))
+        return;
     for (int i = 0; i < world->flying_count;) {
         struct flying flying = world->flying[i];
         if (flying.worker >= 0 || flying.at_ms > world->now_ms) {
@@ -412,6 +446,8 @@ static void coordinator_acts(struct world *world)
         tell(world, "from %llu: %s %llx", (unsigned long long)flying.peer, msg_type_name(flying.msg->type),
              (unsigned long long)attempt_of(flying.msg));
         core_receive(world->core, flying.peer, flying.msg, coordinator_now(world));
+        if (world->blobs && flying.msg->type == MSG_FETCH && core_knows(world->core, flying.peer))
+            blobs_fetch(world->blobs, flying.peer, &flying.msg->fetch_, coordinator_now(world));
         free(flying.msg);
         world->flying[i] = world->flying[--world->flying_count]; /* the order of arrival is any */
     }
@@ -448,6 +484,7 @@ static void coordinator_acts(struct world *world)
         fly(world, to, sends[i].peer, &msg);
     }
     core_clear(world->core, coordinator_now(world));
+    send_pieces(world);
     const bool goes_on = world->disk.experiment.finished_because[0] == '\0';
     if (world->stop_by_ms != 0 && goes_on &&
         (core_stopped(world->core) || world->now_ms >= world->stop_by_ms))
