@@ -244,10 +244,12 @@ static int check_folder(const struct run *run, struct problem *problem)
     char *folder = !slash                   ? xstrdup(".")
                    : slash == run->database ? xstrdup("/")
                                             : xasprintf("%.*s", (int)(slash - run->database), run->database);
-    const int err = access(folder, W_OK | X_OK) == 0
-                        ? 0
-                        : problem_set(problem, ERR_IO, "%.200s: the folder %.200s cannot be written: %s",
-                                      run->database, folder, strerror(errno));
+    const int err =
+        access(folder, W_OK | X_OK) == 0
+            ? 0
+            : problem_set(problem, ERR_IO,
+                          "%.200s: the folder %.200s cannot be written: %s; name another place with --db",
+                          run->database, folder, strerror(errno));
     free(folder);
     return err;
 }
