@@ -246,10 +246,12 @@ static int check_folder(const struct run *run, struct problem *problem)
     char *folder = !slash                   ? xstrdup(".")
                    : slash == run->database ? xstrdup("/")
                                             : xasprintf("%.*s", (int)(slash - run->database), run->database);
-    const int err = access(folder, W_OK | X_OK) == 0
-                        ? 0
-                        : problem_set(problem, ERR_IO, "%.200s: the folder %.200s cannot be written: %s",
-                                      run->database, folder, strerror(errno));
+    const int err =
+        access(folder, W_OK | X_OK) == 0
+            ? 0
+            : problem_set(problem, ERR_IO,
+                          "%.200s: the folder %.200s cannot be written: %s; name another place with --db",
+                          run->database, folder, strerror(errno));
     free(folder);
     return err;
 }
@@ -270,7 +272,10 @@ static int open_log(struct run *run, struct problem *problem)
 {
     run->log_fd = open(run->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (run->log_fd < 0)
-        return problem_set(problem, ERR_IO, "%.200s: %s", run->log_path, strerror(errno));
+        return problem_set(
+            problem, ERR_IO,
+            "the log %.200s cannot be made beside the database: %s; name another place with --db",
+            run->log_path, strerror(errno));
     run->log_start = lseek(run->log_fd, 0, SEEK_END);
     return 0;
 }

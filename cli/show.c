@@ -70,7 +70,7 @@ struct shown {
     struct answer facts;  /* one row */
     struct answer trials; /* in order of replica */
     struct answer curve;  /* of the first trial that has one */
-    char *train_command;  /* the first trial once more; NULL where there is none */
+    char *train_command;  /* of row_to_train; NULL where there is none */
 };
 
 static void set_function(struct shown *shown, const struct expr *expr)
@@ -96,6 +96,16 @@ static void shown_release(struct shown *shown)
     answer_release(&shown->curve);
 }
 
+/* The trial to train once more: the first of those that the rank is of, else the first of all. */
+static int row_to_train(const struct shown *shown)
+{
+    for (int row = 0; row < shown->trials.rows; row++)
+        if (shown->facts.rows &&
+            strcmp(answer_text(&shown->trials, row, "steps"), answer_text(&shown->facts, 0, "steps")) == 0)
+            return row;
+    return 0;
+}
+
 /* Where the built-in trainer trained it. */
 static int fill_train_command(struct store_reader *reader, struct shown *shown, struct problem *problem)
 {
@@ -109,8 +119,9 @@ static int fill_train_command(struct store_reader *reader, struct shown *shown, 
                                problem);
     if (experiment) {
         struct buf command = {0};
-        retrain_command(&experiment->child, shown->activation, answer_int(&shown->trials, 0, "steps"),
-                        answer_text(&shown->trials, 0, "seed"), &command);
+        const int row = row_to_train(shown);
+        retrain_command(&experiment->child, shown->activation, answer_int(&shown->trials, row, "steps"),
+                        answer_text(&shown->trials, row, "seed"), &command);
         shown->train_command = (char *)command.data;
     }
     experiment_destroy(&experiment);
@@ -270,7 +281,8 @@ static void print_shown(const struct shown *shown)
     printf("\n%s", buf_text(&picture));
     buf_release(&picture);
     if (shown->train_command)
-        printf("\nThe first trial once more, with the same bits:\n  %s\n", shown->train_command);
+        printf("\nThe first trial of the most steps once more, with the same bits:\n  %s\n",
+               shown->train_command);
     free(derivative);
 }
 

@@ -115,6 +115,11 @@ static int open_link(struct daemon *daemon, struct problem *problem)
 {
     const char *file = daemon->settings->key_file;
     int err = file ? key_read(file, KEY_WORKER, &daemon->key, problem) : 0;
+    if (err == ERR_NOT_FOUND) {
+        size_t used = strlen(problem->text);
+        snprintf(problem->text + used, sizeof problem->text - used,
+                 "; 'actsearch keygen DIR' on the coordinator's host makes keys, DIR/worker.key among them");
+    }
     struct link_settings link = {.endpoint = daemon->settings->endpoint,
                                  .key = file ? &daemon->key : NULL,
                                  .queued = MESSAGES_QUEUED,
