@@ -1,11 +1,12 @@
 /* actsearch show: one function of a results database: what it is, its place, its trials, its curve, its
- * picture. */
+ * picture. Or, where none is named, what the search has learnt. */
 #include "cli/answer.h"
 #include "cli/candidate.h"
 #include "cli/commands.h"
 #include "cli/function.h"
 #include "cli/options.h"
 #include "cli/picture.h"
+#include "cli/policy.h"
 #include "cli/retrain.h"
 #include "cli/table.h"
 #include "common/experiment.h"
@@ -38,9 +39,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!arguments->path)
-            argp_error(state, "expected a results database, DB, and an expression");
-        if (!arguments->text)
-            argp_error(state, "expected an expression behind %s, such as 'x*sigmoid(b*x)'", arguments->path);
+            argp_error(state, "expected a results database, DB");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -50,11 +49,13 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "DB EXPR",
-    .doc = "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
-           "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
-           "command that trains it once more with the same bits.\v"
-           "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
+    .args_doc = "DB [EXPR]",
+    .doc =
+        "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
+        "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
+        "command that trains it once more with the same bits. Without EXPR: what the search has learnt, the "
+        "likeliest choice of each token with its probability and entropy, now and over time.\v"
+        "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
 };
 
 /* ---- what there is to show ----------------------------------------------------------------------------- */
@@ -352,6 +353,19 @@ static void print_shown_json(const struct shown *shown)
     free(derivative);
 }
 
+/* ---- the search ---------------------------------------------------------------------------------------- */
+
+static int show_search(const char *program, const struct arguments *arguments)
+{
+    struct store_reader *reader = NULL;
+    struct problem problem;
+    int err = store_reader_open(arguments->path, &reader, &problem);
+    if (!err)
+        err = arguments->json ? policy_print_json(reader, &problem) : policy_print(reader, &problem);
+    store_reader_close(&reader);
+    return err ? print_problem(program, NULL, &problem) : STATUS_DONE;
+}
+
 /* ---- the command --------------------------------------------------------------------------------------- */
 
 static int show(struct store_reader *reader, const struct arguments *arguments, const struct expr *expr,
@@ -376,6 +390,8 @@ int cli_show(int argc, char **argv)
 {
     struct arguments arguments = {0};
     expr_argp_parse(&parser, argc, argv, &arguments);
+    if (!arguments.text)
+        return show_search(argv[0], &arguments);
     struct problem problem;
     struct expr *expr = NULL;
     int status = expr_argument(arguments.text, &expr);
