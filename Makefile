@@ -14,6 +14,7 @@ docdir  ?= $(datadir)/doc/actsearch
 bashdir ?= $(datadir)/bash-completion/completions
 zshdir  ?= $(datadir)/zsh/site-functions
 unitdir ?= $(prefix)/lib/systemd/system
+usersdir ?= $(prefix)/lib/sysusers.d
 TIME   ?= 60
 B      := build/$(MODE)
 
@@ -156,9 +157,8 @@ $(MANUAL): scripts/manual scripts/completion docs/experiment-file.md docs/expres
 	@echo "  MAN   $(@D)"; rm -rf $(@D); BUILD=$(B) scripts/manual $(@D) && BUILD=$(B) scripts/completion $(@D)/completion && touch $@
 manual: $(MANUAL) ## the manual pages and shell completion, into build/$(MODE)/manual
 
-# What is there of these goes with the documentation as examples.
-EXAMPLES := $(wildcard scripts/fetch_cifar scripts/launch scripts/trainers)
-UNITS    := $(wildcard scripts/launch/systemd/*.service)
+# These go with the documentation, as examples.
+EXAMPLES := scripts/fetch_cifar scripts/launch scripts/trainers
 install: all $(MANUAL) ## install it all below $(DESTDIR)$(prefix); prefix=/usr/local, and bindir, mandir, … of their own
 	install -d $(addprefix $(DESTDIR),$(bindir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man7 $(docdir)/examples $(bashdir) $(zshdir) \
 	    $(datadir)/actsearch/experiments)
@@ -169,9 +169,10 @@ install: all $(MANUAL) ## install it all below $(DESTDIR)$(prefix); prefix=/usr/
 	install -m 644 $(B)/manual/completion/actsearch.zsh $(DESTDIR)$(zshdir)/_actsearch
 	install -m 644 experiments/*.ini $(DESTDIR)$(datadir)/actsearch/experiments
 	install -m 644 docs/*.md $(DESTDIR)$(docdir)
-	[ -z "$(EXAMPLES)" ] || cp -r $(EXAMPLES) $(DESTDIR)$(docdir)/examples
-	[ -z "$(UNITS)" ] || install -d $(DESTDIR)$(unitdir)
-	for unit in $(UNITS); do sed 's|/usr/bin/|$(bindir)/|g' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
+	cp -r $(EXAMPLES) $(DESTDIR)$(docdir)/examples
+	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(usersdir)
+	install -m 644 scripts/launch/systemd/*.service $(DESTDIR)$(unitdir)
+	install -m 644 scripts/launch/systemd/actsearch.sysusers $(DESTDIR)$(usersdir)/actsearch.conf
 # What it removes is what an installation into an empty folder has, so that there is one list.
 uninstall: all $(MANUAL) ## remove what `make install` with the same folders put there
 	rm -rf $(B)/installed
