@@ -1,6 +1,6 @@
 #include "cli/ranking.h"
 
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/table.h"
 #include "common/expr/expr.h"
 #include "common/json.h"

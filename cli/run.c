@@ -7,7 +7,7 @@
 #include "cli/process.h"
 #include "cli/progress.h"
 #include "cli/ranking.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 #include "cli/runtime.h"
 #include "cli/team.h"
 #include "common/experiment.h"
@@ -243,7 +243,7 @@ static void look(struct run *run)
         return;
     struct buf detail = {0};
     monitor_detail(&run->monitor, &row, now_ms(), &detail);
-    progress_show(run->progress, monitor_fraction(&run->monitor, &row), buf_text(&detail));
+    progress_show(run->progress, estimate_fraction(&run->monitor.estimate, &row), buf_text(&detail));
     buf_release(&detail);
 }
 

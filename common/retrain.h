@@ -1,6 +1,6 @@
 /* retrain: the `actsearch train` line that gives a trial's bits once more. Pure. */
-#ifndef CLI_RETRAIN_H
-#define CLI_RETRAIN_H
+#ifndef COMMON_RETRAIN_H
+#define COMMON_RETRAIN_H
 
 #include "common/buf.h"
 #include "common/child.h"

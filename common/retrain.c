@@ -1,4 +1,4 @@
-#include "cli/retrain.h"
+#include "common/retrain.h"
 
 #include <stdlib.h>
 #include <string.h>
