@@ -9,7 +9,7 @@ TIME   ?= 60
 B      := build/$(MODE)
 
 CC       ?= gcc
-PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas
+PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas libmicrohttpd
 STD      := -std=c11 -D_GNU_SOURCE -I. -pthread
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wno-psabi
 EXACT    := -ffp-contract=off -fno-math-errno
@@ -41,7 +41,7 @@ objects = $(foreach f,$(1),$(if $(filter %.simd.c,$(f)),\
 
 SRC_common      := $(call sources,common common/expr)
 SRC_proto       := $(call sources,proto)
-SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search)) coordinator/schema.sql
+SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search coordinator/status)) coordinator/schema.sql
 SRC_nn          := $(call sources,worker/nn)
 SRC_worker      := $(filter-out worker/main.c,$(call sources,worker))
 SRC_cli         := $(filter-out cli/main.c,$(call sources,cli))
@@ -80,6 +80,17 @@ $(B)/%.sql.c: %.sql Makefile
 	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/    "&\\n"/' $<; echo '    ;'; } >$@
 $(B)/%.o: $(B)/%.sql.c
 	@echo "  CC    $*.sql"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+# The files of the web page and its chart library (package libjs-dygraphs) become part of the program: coordinator/status/assets.c.
+DYGRAPHS  ?= /usr/share/javascript/dygraphs
+WEB_FILES := $(notdir $(wildcard coordinator/web/*)) dygraph.js dygraph.css
+$(B)/coordinator/status/assets.o: CFLAGS += -DWEB_FILES='"$(B)/web"'
+$(B)/coordinator/status/assets.o: $(foreach f,$(WEB_FILES),$(B)/web/$(f) $(B)/web/$(f).gz)
+$(B)/web/dygraph.%: $(DYGRAPHS)/dygraph.min.%
+	@mkdir -p $(@D); cp $< $@
+$(B)/web/%: coordinator/web/%
+	@mkdir -p $(@D); cp $< $@
+$(B)/web/%.gz: $(B)/web/%
+	@gzip -9nc $< >$@
 define simd_rule
 $(B)/%.$(1).o: %.simd.c Makefile
 	@mkdir -p $$(@D); echo "  CC    $$< ($(1))"; $(CC) $(CFLAGS_ALL) $(OPT_SIMD_$(MODE)) $(SIMD_FLAGS_$(1)) -DSIMD_PATH=$(1) -DSIMD_PATH_$(1)=1 -MMD -MP -c -o $$@ $$<

@@ -11,6 +11,7 @@
 #include "cli/runtime.h"
 #include "cli/team.h"
 #include "common/experiment.h"
+#include "coordinator/status/http.h"
 #include "worker/nn/train.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_HTTP,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
@@ -37,7 +39,7 @@ enum {
 };
 
 struct arguments {
-    const char *path, *database, *cache;
+    const char *path, *database, *cache, *http;
     struct option_list overrides;
     int workers;
     bool quiet, verbose;
@@ -48,6 +50,8 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
+     "Show the search on a web page there while it runs, such as 127.0.0.1:8080", 0},
     {"quiet", 'q', 0, 0, "No progress, only the list", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},
@@ -56,6 +60,7 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    struct problem problem;
     switch (key) {
     case OPTION_DB:
         arguments->database = value;
@@ -65,6 +70,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_SET:
         option_list_add(&arguments->overrides, value);
+        return 0;
+    case OPTION_HTTP:
+        if (http_check(&(struct http_settings){.address = value}, &problem) != 0)
+            argp_error(state, "--http: %s", problem.text);
+        arguments->http = value;
         return 0;
     case OPTION_CACHE:
         arguments->cache = value;
@@ -248,7 +258,7 @@ static void look(struct run *run)
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 10 };
+enum { FIXED_ARGUMENTS = 12 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -268,6 +278,10 @@ static int coordinator_arguments(const struct run *run, char ***ret_argv, struct
     for (int i = 0; i < arguments->overrides.count; i++) {
         argv[count++] = "--set";
         argv[count++] = arguments->overrides.items[i];
+    }
+    if (arguments->http) {
+        argv[count++] = "--http";
+        argv[count++] = arguments->http;
     }
     if (arguments->verbose)
         argv[count++] = "-v";
@@ -429,6 +443,8 @@ static int start_and_work(struct run *run, struct problem *problem)
                     "actsearch run: %d worker%s; results in %s, log in %s; Ctrl-C stops, the same command "
                     "goes on\n",
                     workers, workers == 1 ? "" : "s", run->database, run->log_path);
+        if (run->progress && run->arguments->http)
+            fprintf(stderr, "actsearch run: web page at http://%s/\n", run->arguments->http);
         take_signals();
         const enum team_state state = work(run, &settings, problem);
         progress_destroy(&run->progress);

@@ -7,6 +7,7 @@
 #include "common/version.h"
 #include "coordinator/resume.h"
 #include "coordinator/server.h"
+#include "coordinator/status/http.h"
 #include "coordinator/store.h"
 #include "proto/endpoint.h"
 
@@ -28,6 +29,8 @@ enum {
     OPTION_KEYS,
     OPTION_INSECURE,
     OPTION_NETWORK_DISK,
+    OPTION_HTTP,
+    OPTION_HTTP_INSECURE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
 };
@@ -36,6 +39,7 @@ struct arguments {
     const char *file;
     const char *database; /* NULL: named after the file */
     struct server_settings server;
+    struct http_settings http; /* address NULL: no web page */
     bool network_disk;
     bool level_given;
     enum log_level level;
@@ -53,6 +57,13 @@ static const struct argp_option options[] = {
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
+    {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
+     "Show the search on a web page there, such as 127.0.0.1:8080; also /metrics for Prometheus and "
+     "/healthz. "
+     "It only reads",
+     0},
+    {"http-insecure", OPTION_HTTP_INSECURE, 0, 0,
+     "Let other machines see the web page: anyone who reaches the port can read all of the search", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
@@ -86,6 +97,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_INSECURE:
         arguments->server.insecure = true;
+        return 0;
+    case OPTION_HTTP:
+        arguments->http.address = value;
+        return 0;
+    case OPTION_HTTP_INSECURE:
+        arguments->http.insecure = true;
         return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
@@ -140,10 +157,12 @@ struct run {
     struct server *server;
     const char *worker_option; /* what a worker is to be told beside the address */
     struct core *core;
+    struct http *http; /* NULL: no web page */
 };
 
 static void run_release(struct run *run)
 {
+    http_stop(&run->http); /* before the store, which is made one file again where nobody else has it open */
     core_destroy(&run->core);
     server_destroy(&run->server);
     rows_release(&run->restored);
@@ -193,6 +212,10 @@ static int bind_and_start(const struct arguments *arguments, struct run *run, st
                                                                          : " --insecure";
     if (err == ERR_CORRUPT)
         problem_prefix(problem, "%s", store_path(run->store));
+    struct http_settings http = arguments->http;
+    http.database = run->database;
+    if (!err && http.address && (err = http_start(&http, &run->http, problem)) != 0)
+        problem_prefix(problem, "--http");
     return err;
 }
 
@@ -223,6 +246,8 @@ static int serve(struct run *run)
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
+    if (run->http)
+        log_info("web page at %s", http_url(run->http));
     int err = server_run(run->server, run->core, commit, run->store, &problem);
     if (!err) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
@@ -270,6 +295,8 @@ int main(int argc, char **argv)
     int status = STATUS_USAGE;
     if (server_check(&arguments.server, &problem) != 0)
         fprintf(stderr, "actsearchd: --bind %s\n", problem.text);
+    else if (arguments.http.address && http_check(&arguments.http, &problem) != 0)
+        fprintf(stderr, "actsearchd: --http %s\n", problem.text);
     else
         status = run_experiment(&arguments);
     free(arguments.overrides);
