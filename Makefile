@@ -56,7 +56,7 @@ E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e simulate chaos bench fuzz lint format coverage install clean help
+.PHONY: all check fire soak e2e simulate chaos browser bench fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -125,6 +125,9 @@ simulate: $(B)/tests/agent_simulation_test ## run SEEDS made-up worlds from seed
 KILLS ?= 100
 chaos: all ## a real search among KILLS random kills, stops and cut cables: the same list, byte for byte
 	@BUILD=$(B) KILLS=$(KILLS) tests/e2e/chaos.sh 2>/dev/null | tee $(B)/chaos.log; ! grep -q '^FAIL' $(B)/chaos.log
+PICTURES ?= $(B)/pictures
+browser: all ## all of the web page in headless Chromium; pictures of each view go to PICTURES=build/release/pictures
+	@mkdir -p $(PICTURES); BUILD=$(B) SHORT= PICTURES=$(abspath $(PICTURES)) scripts/run-tests tests/e2e/browser.sh
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
 	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
 soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)

@@ -97,7 +97,7 @@ class Browser:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
-                if self.run(script):
+                if self.run(f"!!({script})"):
                     return True
             except RuntimeError:
                 pass  # between two pages
