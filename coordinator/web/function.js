@@ -47,11 +47,11 @@ const trialColumns = [
   {title: 'State', cell: trial => el(`span.state.${trial.state}`, {}, trial.state)},
   {title: 'Accuracy %', number: true, cell: trial => percent(trial.accuracy)},
   {title: 'Val. loss', number: true, cell: trial => fixed(trial.validation_loss, 4)},
-  {title: 'Train loss', number: true, hide: true, cell: trial => fixed(trial.train_loss, 4)},
+  {title: 'Train loss', number: true, cell: trial => fixed(trial.train_loss, 4)},
   {title: 'Steps', number: true, cell: trial => trial.step && trial.step !== trial.steps ? `${count(trial.step)} of ${count(trial.steps)}` : count(trial.steps)},
-  {title: 'Time s', number: true, hide: true, cell: trial => fixed(trial.seconds, 1)},
-  {title: 'Images/s', number: true, hide: true, cell: trial => count(trial.images_per_second)},
-  {title: 'Host', hide: true, cell: trial => trial.host || none},
+  {title: 'Time s', number: true, cell: trial => fixed(trial.seconds, 1)},
+  {title: 'Images/s', number: true, cell: trial => count(trial.images_per_second)},
+  {title: 'Host', cell: trial => trial.host || none},
 ];
 
 // How often the coordinator was started, and a count: 3-17.
@@ -61,7 +61,7 @@ const attemptColumns = [
   {title: 'Attempt', cell: attempt => attemptName(attempt.attempt)},
   {title: 'State', cell: attempt => el(`span.state.${attempt.state}`, {}, attempt.state)},
   {title: 'Worker', cell: attempt => `${attempt.worker} on ${attempt.host}`},
-  {title: 'Leased', hide: true, cell: attempt => moment(attempt.leased_ms)},
+  {title: 'Leased', cell: attempt => moment(attempt.leased_ms)},
   {title: 'Took', number: true, cell: attempt => attempt.ended_ms ? duration((attempt.ended_ms - attempt.leased_ms) / 1000) : none},
   {title: 'Reason', cell: attempt => attempt.reason || '\u00a0'},
 ];

@@ -27,8 +27,8 @@ export function workers() {
     {title: 'Results', number: true, cell: worker => count(worker.results)},
     {title: 'Lost', number: true, cell: worker => count(worker.lost)},
     {title: 'In training', cell: worker => training(worker, leases)},
-    {title: 'Processor', hide: true, cell: worker => [worker.cpu, el('span.sub', {}, ` ${worker.kernels}`)]},
-    {title: 'Last heard', hide: true, cell: worker => moment(worker.last_ms)},
+    {title: 'Processor', cell: worker => [worker.cpu, el('span.sub', {}, ` ${worker.kernels}`)]},
+    {title: 'Last heard', cell: worker => moment(worker.last_ms)},
   ];
   const view = {
     node: el('.view', {}, heading('Workers', 'Who trains, and what. More may join at any time.'), el('section.card', {'aria-label': 'Workers'}, place, pages)),
@@ -50,7 +50,7 @@ const failureColumns = [
   {title: 'Function', main: true, cell: failure => functionLink(failure.activation)},
   {title: 'Worker', cell: failure => failure.worker},
   {title: 'Reason', cell: failure => failure.reason},
-  {title: 'Training', number: true, hide: true, cell: failure => count(failure.trial)},
+  {title: 'Training', number: true, cell: failure => count(failure.trial)},
 ];
 const eventColumns = [
   {title: 'When', cell: event => moment(event.at_ms)},

@@ -25,7 +25,7 @@ function head() {
     bar.hidden = p.fraction === null;
     if (p.fraction !== null) bar.value = p.fraction;
     const remaining = p.seconds_left === null ? null : Math.max(0, p.seconds_left - passed);
-    left.textContent = [p.fraction !== null && `${Math.floor(100 * p.fraction)} %`,
+    left.textContent = [p.fraction !== null && `${100 * p.fraction < 10 ? fixed(Math.floor(1000 * p.fraction) / 10, 1) : Math.floor(100 * p.fraction)} %`,
       remaining !== null && `${duration(remaining)} left`,
       running ? `running for ${duration(p.elapsed_seconds + passed)}` : `${p.finished_because}, ${duration(p.elapsed_seconds)} after its start`,
     ].filter(Boolean).join(' · ');

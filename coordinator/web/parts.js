@@ -79,10 +79,10 @@ export async function ask(path, parameters) {
 export const functionLink = (activation, spec = 'a.formula') =>
   el(spec, {href: `#/function/${encodeURIComponent(activation)}`}, breakable(activation));
 
-// A formula may break after an operator or a comma.
+// A formula may break after an operator or a comma, and elsewhere only where it must.
 export function breakable(text) {
   const parts = [];
-  for (const piece of String(text).split(/(?<=[,*/+(])/)) parts.push(piece, el('wbr'));
+  for (const piece of String(text).split(/(?<=[,*/+])/)) parts.push(piece, el('wbr'));
   parts.pop();
   return parts;
 }
@@ -98,14 +98,16 @@ export function card(title, ...children) {
   return el('section.card', {'aria-labelledby': id}, el('h2', {id}, title), ...children);
 }
 
-// columns: [{title, cell(row), number, hide}]; hide: on narrow screens. Cells are nodes or texts.
+// columns: [{title, cell(row), number, main}]. Cells are nodes or texts. On narrow screens each row becomes a small list of its
+// own; the roles keep it a table for screen readers.
 export function table(caption, columns, rows, empty) {
   if (!rows.length) return el('p.empty', {}, empty);
-  const style = column => [column.number && 'number', column.hide && 'wide', column.main && 'main'].filter(Boolean).join(' ') || null;
+  const style = column => [column.number && 'number', column.main && 'main'].filter(Boolean).join(' ') || null;
+  const cells = row => columns.map(column => el('td', {class: style(column), role: 'cell', 'data-label': column.title}, el('div', {}, column.cell(row))));
   return el('.scroll', {tabindex: 0, role: 'region', 'aria-label': caption},
-    el('table', {}, el('caption.hidden', {}, caption),
-      el('thead', {}, el('tr', {}, columns.map(column => el('th', {scope: 'col', class: style(column)}, column.title)))),
-      el('tbody', {}, rows.map(row => el('tr', {}, columns.map(column => el('td', {class: style(column)}, column.cell(row))))))));
+    el('table.stack', {role: 'table'}, el('caption.hidden', {}, caption),
+      el('thead', {role: 'rowgroup'}, el('tr', {role: 'row'}, columns.map(column => el('th', {scope: 'col', role: 'columnheader', class: style(column)}, column.title)))),
+      el('tbody', {role: 'rowgroup'}, rows.map(row => el('tr', {role: 'row'}, cells(row))))));
 }
 
 // The buttons under a list of which one page is shown; go(offset) shows another.
