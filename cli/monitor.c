@@ -9,9 +9,9 @@ void monitor_start(struct monitor *monitor, const struct experiment *experiment,
     estimate_start(&monitor->estimate, experiment, references);
 }
 
-static bool in_finals(const struct progress_row *row)
+static bool is_paused(const struct progress_row *row)
 {
-    return strcmp(row->phase, "finals") == 0;
+    return strcmp(row->phase, "paused") == 0;
 }
 
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
@@ -23,7 +23,9 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
         monitor->first_closed = closed;
         monitor->first_ms = now_ms;
     }
-    if (in_finals(row))
+    if (is_paused(row))
+        buf_printf(ret_text, "paused (actsearch resume): ");
+    if (estimate_in_finals(row))
         buf_printf(ret_text, "finals: ");
     buf_printf(ret_text, "%lld", (long long)row->candidates);
     if (row->target_candidates > 0)

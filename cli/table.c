@@ -1,5 +1,6 @@
 #include "cli/table.h"
 
+#include "cli/terminal.h"
 #include "common/err.h"
 
 #include <assert.h>
@@ -60,6 +61,7 @@ void table_cell(struct table *table, const char *format, ...)
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
+    terminal_disarm(text);
     row->cells[row->count++] = text;
 }
 

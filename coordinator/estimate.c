@@ -27,7 +27,10 @@ static double trials_of_finals(const struct experiment *experiment, int referenc
 
 void estimate_start(struct estimate *estimate, const struct experiment *experiment, int references)
 {
-    *estimate = (struct estimate){.finals = trials_of_finals(experiment, references)};
+    *estimate = (struct estimate){
+        .finals = trials_of_finals(experiment, references),
+        .longer = (double)experiment_finals_steps(experiment) / (double)experiment->child.steps,
+    };
     if (experiment->search.candidates > 0)
         estimate->trials = trials_of(experiment, references);
     struct space *space = NULL;
@@ -46,13 +49,26 @@ int64_t estimate_closed(const struct progress_row *row)
     return row->done + row->diverged + row->failed;
 }
 
+bool estimate_in_finals(const struct progress_row *row)
+{
+    return strcmp(row->phase, "finals") == 0 || (strcmp(row->phase, "paused") == 0 && row->finals > 0);
+}
+
+/* All trials of the finals are there from their beginning, and those of the search are closed. */
+static double fraction_in_finals(const struct estimate *estimate, const struct progress_row *row)
+{
+    const double search = (double)(row->trials - row->finals);
+    const double closed = (double)estimate_closed(row) - search;
+    return (search + estimate->longer * closed) / (search + estimate->longer * (double)row->finals);
+}
+
 /* The search ends at what comes first: so many candidates, or so many proposals. */
 double estimate_fraction(const struct estimate *estimate, const struct progress_row *row)
 {
     if (row->finished_because[0])
         return 1;
-    if (strcmp(row->phase, "finals") == 0) /* all its trials are there from its beginning */
-        return (double)estimate_closed(row) / (double)row->trials;
+    if (estimate_in_finals(row))
+        return fraction_in_finals(estimate, row);
     double by_trials = NAN, by_proposals = NAN;
     if (estimate->trials > 0)
         by_trials = (double)estimate_closed(row) / estimate->trials;
@@ -62,6 +78,7 @@ double estimate_fraction(const struct estimate *estimate, const struct progress_
         by_proposals = share * (double)row->proposals / estimate->proposals;
     }
     double search = fmax(estimate->trials, (double)row->trials);
-    double share_of_search = search > 0 && row->finals == 0 ? search / (search + estimate->finals) : 1;
+    double share_of_search =
+        search > 0 && row->finals == 0 ? search / (search + estimate->longer * estimate->finals) : 1;
     return fmin(fmax(by_trials, by_proposals), 1) * share_of_search;
 }

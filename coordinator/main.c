@@ -2,6 +2,7 @@
  * experiment is done.
  *
  * All refusals come first: nothing is written before the address is bound and the database fits (store.h). */
+#include "common/functions.h"
 #include "common/log.h"
 #include "common/matrix.h"
 #include "common/version.h"
@@ -19,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+/* STATUS_ORDERED: 'actsearch stop' ended it, and whoever looks after it should not start it again. */
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_ORDERED = 3 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
@@ -31,6 +33,7 @@ enum {
     OPTION_NETWORK_DISK,
     OPTION_HTTP,
     OPTION_HTTP_INSECURE,
+    OPTION_CACHE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
 };
@@ -66,6 +69,10 @@ static const struct argp_option options[] = {
      "Let other machines see the web page: anyone who reaches the port can read all of the search", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
+    {"cache", OPTION_CACHE, "DIR", 0,
+     "Where the data set is that workers without it fetch from here, as 'actsearch data add' puts it there "
+     "(default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -80,7 +87,7 @@ static const char documentation[] =
     "it was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
     "search.candidates or search.proposals.\n\n"
     "Exit status: 0 when the experiment is done, 1 when it is not (refused, failed, or stopped by SIGINT or "
-    "SIGTERM), 2 for a wrong command line.";
+    "SIGTERM), 2 for a wrong command line, 3 after 'actsearch stop'.";
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -106,6 +113,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
+        return 0;
+    case OPTION_CACHE:
+        arguments->server.cache_dir = value;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -153,6 +163,7 @@ struct run {
     struct space *space;
     char *database;
     struct store *store;
+    struct control *control; /* NULL where it cannot be had */
     struct rows restored;
     struct server *server;
     const char *worker_option; /* what a worker is to be told beside the address */
@@ -167,6 +178,7 @@ static void run_release(struct run *run)
     server_destroy(&run->server);
     rows_release(&run->restored);
     store_close(&run->store);
+    control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
     free(run->database);
     space_destroy(&run->space);
     experiment_destroy(&run->experiment);
@@ -177,6 +189,8 @@ static int read_experiment(const struct arguments *arguments, struct run *run, s
     int err = experiment_load(arguments->file, arguments->overrides, arguments->override_count,
                               &run->experiment, problem);
     if (!err && (err = space_new(&run->experiment->space, &run->space, problem)) != 0)
+        problem_prefix(problem, "%s", arguments->file);
+    if (!err && (err = functions_any_usable(run->space, run->experiment->seed, problem)) != 0)
         problem_prefix(problem, "%s", arguments->file);
     if (!err)
         log_start("actsearchd", arguments->level_given ? arguments->level : run->experiment->log_level);
@@ -201,9 +215,21 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
     return err;
 }
 
+/* A search can do without. */
+static void listen_for_orders(struct run *run)
+{
+    struct problem problem = {0};
+    if (control_listen(store_path(run->store), &run->control, &problem) != 0)
+        log_warning("'actsearch stop', 'pause' and 'resume' will not reach this coordinator: %s",
+                    problem.text);
+}
+
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
-    int err = server_new(&arguments->server, &run->server, problem);
+    listen_for_orders(run);
+    struct server_settings settings = arguments->server;
+    settings.control = run->control;
+    int err = server_new(&settings, &run->server, problem);
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
@@ -239,17 +265,37 @@ static int commit(void *context, const struct rows *rows, struct problem *proble
     return store_write(context, rows, problem);
 }
 
+/* Without it the search runs all the same, with workers that have the data set themselves: on this machine
+ * they share the cache. */
+static void offer_data(struct run *run)
+{
+    struct problem problem = {0};
+    const char *name = run->experiment->child.data;
+    int err = server_offer(run->server, run->core, name, &problem);
+    if (err == ERR_NOT_FOUND && endpoint_is_local(server_endpoint(run->server)))
+        return;
+    if (err == ERR_NOT_FOUND)
+        log_warning("%s: workers that lack it cannot fetch it from here until it is there "
+                    "(actsearch data add %s)",
+                    problem.text, name);
+    else if (err)
+        log_warning("workers cannot fetch the data set from here: %s", problem.text);
+}
+
 static int serve(struct run *run)
 {
     struct problem problem = {0};
     log_info("experiment '%s', %s database %s", run->experiment->name,
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
+    offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
     if (run->http)
         log_info("web page at %s", http_url(run->http));
+    if (core_paused(run->core))
+        log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
-    if (!err) {
+    if (!err || core_finished(run->core)) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
         return STATUS_DONE;
     }
@@ -257,7 +303,24 @@ static int serve(struct run *run)
         log_info("%s before the experiment was done; the same command goes on", problem.text);
     else
         log_error("%s", problem.text);
-    return STATUS_FAILED;
+    return err == ERR_STOPPED && server_was_ordered(run->server) ? STATUS_ORDERED : STATUS_FAILED;
+}
+
+/* The search is finished. Whoever has not been told so, because the coordinator was killed, is told now. */
+static void take_leave(const struct arguments *arguments, struct run *run)
+{
+    struct problem problem = {0};
+    size_t untold = 0;
+    for (size_t i = 0; i < run->restored.workers.count; i++)
+        untold += run->restored.workers.items[i].connected;
+    if (untold == 0)
+        return;
+    log_info("%zu workers may not know yet: they are told, for at most %d s", untold, FAREWELL_MS / 1000);
+    int err = bind_and_start(arguments, run, &problem);
+    if (!err)
+        err = server_run(run->server, run->core, commit, run->store, &problem);
+    if (err && err != ERR_STOPPED)
+        log_warning("they could not be told: %s", problem.text);
 }
 
 static int run_experiment(const struct arguments *arguments)
@@ -271,6 +334,7 @@ static int run_experiment(const struct arguments *arguments)
         err = read_database(arguments, &run, &finished, &problem);
     if (!err && finished) {
         log_info("%s is finished: %s", store_path(run.store), run.restored.experiment.finished_because);
+        take_leave(arguments, &run);
         status = STATUS_DONE;
     } else if (!err && (err = bind_and_start(arguments, &run, &problem)) == 0) {
         status = serve(&run);
@@ -278,7 +342,7 @@ static int run_experiment(const struct arguments *arguments)
     if (err)
         fprintf(stderr, "actsearchd: %s\n", problem.text);
     run_release(&run);
-    return status;
+    return err == ERR_USAGE ? STATUS_USAGE : status;
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,8 @@ CREATE TABLE experiment (
     target_candidates INTEGER NOT NULL,
     started_ms       INTEGER NOT NULL,
     finished_ms      INTEGER NOT NULL,
-    finished_because TEXT NOT NULL
+    finished_because TEXT NOT NULL,
+    paused           INTEGER NOT NULL CHECK (paused IN (0, 1))
 ) STRICT;
 
 CREATE TABLE counters (
@@ -56,12 +57,14 @@ CREATE TABLE worker (
     trainer   TEXT NOT NULL,
     kernels   TEXT NOT NULL,
     cpu       TEXT NOT NULL,
+    key       TEXT NOT NULL,
     numerics  INTEGER NOT NULL,
     connected INTEGER NOT NULL CHECK (connected IN (0, 1)),
     first_ms  INTEGER NOT NULL,
     last_ms   INTEGER NOT NULL,
     results   INTEGER NOT NULL,
-    lost      INTEGER NOT NULL
+    lost      INTEGER NOT NULL,
+    shut_out_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE candidate (
@@ -146,14 +149,15 @@ CREATE TABLE attempt (
     worker    INTEGER NOT NULL REFERENCES worker (id),
     state     TEXT NOT NULL CHECK (state = 'leased' OR state = 'taken' OR state = 'lapsed' OR state = 'unclaimed' OR
                     state = 'failed' OR state = 'returned' OR state = 'cancelled' OR
-                    state = 'agreed' OR state = 'differed'),
+                    state = 'agreed' OR state = 'differed' OR state = 'withdrawn'),
     leased_ms INTEGER NOT NULL,
     ended_ms  INTEGER NOT NULL,
     reason    TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX attempt_trial ON attempt (trial);
-CREATE INDEX attempt_failures ON attempt (ended_ms, id) WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed';
+CREATE INDEX attempt_failures ON attempt (ended_ms, id)
+    WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed' OR state = 'withdrawn';
 
 -- The learning curve of a trial: point 0, 1, 2, … in the order in which the trainer reported them.
 CREATE TABLE curve (
@@ -246,6 +250,7 @@ SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
        c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
        CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN e.paused THEN 'paused'
             WHEN c.finals_open > 0 THEN 'finals'
             ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,
@@ -267,15 +272,14 @@ LEFT JOIN (SELECT accuracy_mean, activation FROM candidate WHERE seeds > 0
 
 CREATE VIEW failures AS
 SELECT candidate.activation, attempt.trial, attempt.id AS attempt, worker.host AS worker,
-       CASE WHEN attempt.reason <> '' THEN attempt.reason
-            WHEN attempt.state = 'differed' THEN 'reported other bits than the attempt that closed the trial'
-            ELSE attempt.state END AS reason,
+       CASE WHEN attempt.reason <> '' THEN attempt.reason ELSE attempt.state END AS reason,
        strftime('%Y-%m-%dT%H:%M:%SZ', attempt.ended_ms / 1000, 'unixepoch') AS at
 FROM attempt
 JOIN trial ON trial.id = attempt.trial
 JOIN candidate ON candidate.id = trial.candidate
 JOIN worker ON worker.id = attempt.worker
-WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed')
+WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed' OR
+       attempt.state = 'withdrawn')
 ORDER BY attempt.ended_ms, attempt.id;
 
 PRAGMA user_version = 1;

@@ -1,6 +1,7 @@
 #include "coordinator/store_read.h"
 
 #include "common/json.h"
+#include "common/numerics.h"
 #include "coordinator/reader_state.h"
 #include "coordinator/schema.h"
 
@@ -338,4 +339,20 @@ int store_query(struct store_reader *reader, const char *sql, const char *const 
     free(query.values);
     free(query.reals);
     return err;
+}
+
+static bool is_built_in(void *context, int columns, const char *const *names, const char *const *values)
+{
+    (void)columns, (void)names;
+    *(bool *)context = values[0] && strcmp(values[0], BUILT_IN_TRAINER) == 0;
+    return false;
+}
+
+bool store_has_built_in_trainer(struct store_reader *reader)
+{
+    struct problem unreadable;
+    bool built_in = false;
+    return store_query(reader, "SELECT trainer FROM experiment", NULL, 0, is_built_in, &built_in,
+                       &unreadable) == 0 &&
+           built_in;
 }

@@ -47,7 +47,7 @@ struct progress_row {
     int64_t rejected_by[VERDICTS]; /* the same rejected, by reason */
     int64_t trials, queued, leased, done, diverged, failed;
     int64_t finals;            /* of the trials those of the finals */
-    char phase[16];            /* "search", "finals", "finished" */
+    char phase[16];            /* "search", "finals", "paused", "finished" */
     int64_t target_candidates; /* search.candidates, references not counted; 0 where there is none */
     int64_t workers;           /* connected now */
     int64_t policy_version;
@@ -80,6 +80,14 @@ struct score_row {
  * returns false. */
 int store_scores(struct store_reader *reader, bool (*visit)(void *, const struct score_row *), void *context,
                  struct problem *problem);
+
+/* Whether the built-in trainer trained what is there. Only then is there an `actsearch train` line that gives the same bits
+ * (common/retrain.h). */
+bool store_has_built_in_trainer(struct store_reader *reader);
+
+/* The attempts that the view `failures` shows, as a condition on the table attempt: an index has them. */
+#define STORE_LOST_ATTEMPTS                                                                                  \
+    "(state = 'lapsed' OR state = 'failed' OR state = 'differed' OR state = 'withdrawn')"
 
 /* Runs one read-only query and calls visit with each row's texts (NULL for NULL), until it returns false: for
  * `show`, and for the JSON that SQLite makes. A real is the shortest text that reads back exactly. Parameters

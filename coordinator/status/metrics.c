@@ -53,11 +53,10 @@ int metrics_put(struct store_reader *reader, const struct outlook *outlook, stru
     const struct more *more = &counts;
     int err = store_progress(reader, &progress, problem);
     if (!err)
-        err = store_query(
-            reader,
-            "SELECT (SELECT count(*) FROM attempt WHERE state = 'lapsed' OR state = 'failed' OR state = "
-            "'differed'), (SELECT total(slots) FROM worker WHERE connected)",
-            NULL, 0, take_more, &counts, problem);
+        err = store_query(reader,
+                          "SELECT (SELECT count(*) FROM attempt WHERE " STORE_LOST_ATTEMPTS
+                          "), (SELECT total(slots) FROM worker WHERE connected)",
+                          NULL, 0, take_more, &counts, problem);
     if (err)
         return err;
     put_metric(ret_text, "actsearch_info", "gauge", "The release and the experiment.");

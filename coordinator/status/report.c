@@ -152,10 +152,8 @@ int report_progress(const struct report *report, struct json *json, struct probl
     json_real(json, "best_accuracy", row.best_accuracy);
     json_text(json, "best_activation", row.best_activation[0] ? row.best_activation : NULL);
     put_counts(&row, json);
-    err = report_value(
-        report,
-        "SELECT count(*) FROM attempt WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed'", NULL,
-        "lost_attempts", json, problem);
+    err = report_value(report, "SELECT count(*) FROM attempt WHERE " STORE_LOST_ATTEMPTS, NULL,
+                       "lost_attempts", json, problem);
     if (!err)
         err = report_value(
             report,
@@ -236,7 +234,7 @@ int report_failures(const struct report *report, struct json *json, struct probl
 {
     json_object(json, NULL);
     int err = put_paged(
-        report, "SELECT count(*) FROM failures",
+        report, "SELECT count(*) FROM attempt WHERE " STORE_LOST_ATTEMPTS,
         "SELECT json_object('activation', activation, 'trial', trial, 'attempt', attempt, 'worker', "
         "worker, 'reason', reason, 'at', at) FROM failures ORDER BY at DESC, attempt DESC " PAGED,
         json, problem);

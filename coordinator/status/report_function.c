@@ -135,7 +135,7 @@ static int put_train_command(const struct report *report, const char *activation
         &activation, 1, take_seed, &found, problem);
     char *seed = NULL;
     const long long steps = strtoll(buf_text(&found), &seed, 10);
-    if (!err && found.size > 0)
+    if (!err && found.size > 0 && store_has_built_in_trainer(report->reader))
         retrain_command(&report->outlook->experiment->child, activation, steps, seed + 1, &command);
     json_text(json, "train", command.size ? buf_text(&command) : NULL);
     buf_release(&found);

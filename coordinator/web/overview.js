@@ -6,7 +6,7 @@ const ROWS = 25;
 
 // ---- the head: name, state, bar, tiles
 
-const phases = {search: 'searching', finals: 'finals', finished: 'finished'};
+const phases = {search: 'searching', paused: 'paused', finals: 'finals', finished: 'finished'};
 const algorithms = {exhaustive: 'exhaustive search', random: 'random search', evolution: 'evolution', rl: 'RNN controller, PPO'};
 
 function head() {

@@ -68,6 +68,25 @@ static void a_search_for_candidates_is_as_far_as_its_trials(void **state)
     experiment_destroy(&experiment);
 }
 
+static void a_step_of_the_finals_counts_as_one_of_the_search(void **state)
+{
+    (void)state;
+    struct experiment *experiment = experiment_of("[search]\nalgorithm = random\ncandidates = 8\n[child]\n"
+                                                  "steps = 100\n[finals]\ntop = 2\nseeds = 2\nsteps = 300\n");
+    struct monitor monitor;
+    monitor_start(&monitor, experiment, 0);
+    struct progress_row row = {.proposals = 8, .trials = 4, .done = 4, .queued = 4};
+    const double half = estimate_fraction(&monitor.estimate, &row);
+    assert_float_equal(half, 4 / (8 + 3 * 4.0), 1e-12);
+    row = (struct progress_row){.proposals = 8, .trials = 12, .done = 8, .finals = 4, .phase = "finals"};
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 8 / (8 + 3 * 4.0), 1e-12);
+    row.done++;
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), (8 + 3) / (8 + 3 * 4.0), 1e-12);
+    row.done += 3;
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 1, 1e-12);
+    experiment_destroy(&experiment);
+}
+
 static void an_exhaustive_search_is_as_far_as_the_trials_of_its_proposals(void **state)
 {
     (void)state;
@@ -77,7 +96,8 @@ static void an_exhaustive_search_is_as_far_as_the_trials_of_its_proposals(void *
     struct progress_row row = {.proposals = 3125, .trials = 2000, .done = 1900, .leased = 2, .queued = 98};
     assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5 * 0.95, 1e-12);
     row = (struct progress_row){.proposals = 6250, .trials = 3714, .done = 1857};
-    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5, 1e-12); /* all proposed, half of them trained */
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5,
+                       1e-12); /* all proposed, half of them trained */
     experiment_destroy(&experiment);
 }
 
@@ -179,6 +199,7 @@ int main(void)
         cmocka_unit_test(pauses_between_quick_deaths_grow_until_it_is_given_up),
         cmocka_unit_test(a_process_that_ran_for_long_begins_anew),
         cmocka_unit_test(a_search_for_candidates_is_as_far_as_its_trials),
+        cmocka_unit_test(a_step_of_the_finals_counts_as_one_of_the_search),
         cmocka_unit_test(an_exhaustive_search_is_as_far_as_the_trials_of_its_proposals),
         cmocka_unit_test(a_search_that_repeats_itself_is_as_far_as_its_proposals_too),
         cmocka_unit_test(the_line_has_speed_updates_failures_and_the_best),
