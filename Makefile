@@ -82,9 +82,12 @@ $(B)/%.o: $(B)/%.sql.c
 	@echo "  CC    $*.sql"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 # The files of the web page and its chart library (package libjs-dygraphs) become part of the program: coordinator/status/assets.c.
 DYGRAPHS  ?= /usr/share/javascript/dygraphs
-WEB_FILES := $(notdir $(wildcard coordinator/web/*)) dygraph.js dygraph.css
+DYGRAPHS_LICENCE ?= /usr/share/doc/libjs-dygraphs/copyright
+WEB_FILES := $(notdir $(wildcard coordinator/web/*)) dygraph.js dygraph.css licences.txt
 $(B)/coordinator/status/assets.o: CFLAGS += -DWEB_FILES='"$(B)/web"'
 $(B)/coordinator/status/assets.o: $(foreach f,$(WEB_FILES),$(B)/web/$(f) $(B)/web/$(f).gz)
+$(B)/web/licences.txt: LICENSE $(DYGRAPHS_LICENCE)
+	@mkdir -p $(@D); { cat LICENSE; printf '\n\nThe charts of the web page are drawn by dygraphs:\n\n'; cat $(DYGRAPHS_LICENCE); } >$@
 $(B)/web/dygraph.%: $(DYGRAPHS)/dygraph.min.%
 	@mkdir -p $(@D); cp $< $@
 $(B)/web/%: coordinator/web/%

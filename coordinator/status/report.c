@@ -215,7 +215,8 @@ int report_workers(const struct report *report, struct json *json, struct proble
         report, "SELECT count(*) FROM worker",
         "SELECT json_object('id', id, 'name', substr(name, 1, 8), 'host', host, 'pid', pid, 'slots', "
         "slots, 'cpu', cpu, 'kernels', kernels, 'trainer', trainer, 'connected', connected, "
-        "'first_ms', first_ms, 'last_ms', last_ms, 'results', results, 'lost', lost) FROM worker "
+        "'first_ms', first_ms, 'last_ms', last_ms, 'results', results, 'lost', lost, 'shut_out_ms', "
+        "shut_out_ms) FROM worker "
         "ORDER BY connected DESC, id " PAGED,
         json, problem);
     if (!err)

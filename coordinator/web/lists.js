@@ -17,12 +17,18 @@ function training(worker, leases) {
     el('span.since', {}, ` ${duration((Date.now() - lease.leased_ms) / 1000)}`)));
 }
 
+function workerState(worker) {
+  if (worker.shut_out_ms)
+    return el('span.state.failed', {title: `its host computes other bits than others; it gets no work since ${moment(worker.shut_out_ms)}`}, 'shut out');
+  return worker.connected ? el('span.state.done', {}, 'connected') : el('span.state', {}, 'gone');
+}
+
 export function workers() {
   const place = el('.place', {}), pages = el('.place', {});
   let offset = 0, leases = [];
   const columns = [
     {title: 'Host', main: true, cell: worker => [el('strong', {}, worker.host), el('span.sub', {}, ` ${worker.name}`)]},
-    {title: 'State', cell: worker => el(`span.state.${worker.connected ? 'done' : 'gone'}`, {}, worker.connected ? 'connected' : 'gone')},
+    {title: 'State', cell: worker => workerState(worker)},
     {title: 'Slots', number: true, cell: worker => count(worker.slots)},
     {title: 'Results', number: true, cell: worker => count(worker.results)},
     {title: 'Lost', number: true, cell: worker => count(worker.lost)},

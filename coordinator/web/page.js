@@ -93,7 +93,7 @@ function take(progress) {
   state.received = Date.now();
   if (state.view && state.view.progress) state.view.progress(progress, 0);
   renew(document.getElementById('foot'),
-        el('p', {}, `actsearch ${progress.version} · `, el('a', {href: '/metrics'}, 'metrics'), ' · ', el('a', {href: '/api/ranking'}, 'JSON')));
+        el('p', {}, `actsearch ${progress.version} · `, el('a', {href: '/metrics'}, 'metrics'), ' · ', el('a', {href: '/api/ranking'}, 'JSON'), ' · ', el('a', {href: '/licences.txt'}, 'licences')));
 }
 
 let source = null;
