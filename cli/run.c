@@ -468,6 +468,7 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("  actsearch rank%s -n 0\n      the whole list; --csv, --json for programs, --pareto for what is "
            "good and cheap\n",
            db);
+    printf("  actsearch web%s\n      all of it in a browser\n", db);
     printf("  sqlite3%s 'select * from ranking'\n      the same in SQL\n", db);
     if (row->failed)
         printf("  sqlite3%s 'select * from failures'\n      why trials failed\n", db);

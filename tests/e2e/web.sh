@@ -42,6 +42,9 @@ else
 fi
 
 # ---- what is refused
+refused a_port_that_is_taken_is_refused 1 actsearchd small.ini --db other.db --bind "ipc://$WORK/other" --http "$(expr "$page" : 'http://\(.*\)/')" -- '--http.*[Aa]ddress already in use'
+name=nothing_was_written_then
+[ -z "$(ls other.db* 2>/dev/null)" ] && pass $name || fail $name "$(ls other.db*)"
 name=other_names_are_refused
 [ "$(code -H 'Host: evil.example' "$page")" = 421 ] && [ "$(code -H 'Host: localhost:1' "$page")" = 200 ] && pass $name || fail $name 'they are not'
 name=nothing_can_be_sent
