@@ -104,10 +104,10 @@ function charts(history) {
 
 function probabilities(history) {
   const all = history[history.length - 1].probabilities.length;
-  const free = [...Array(all).keys()].filter(at => history.some(one => one.probabilities[at] < 1)).slice(0, 7);
+  const open = [...Array(all).keys()].filter(at => history.some(one => one.probabilities[at] < 1)), free = open.slice(0, 7);
   const series = free.map(at => ({name: tokenName(at, all), width: 1.8}));
   return chart(series, merge(free.map(at => history.map(one => [one.policy_version, one.probabilities[at] === undefined ? null : 100 * one.probabilities[at]]))),
-    {label: 'Probability of the likeliest choice, for each choice, by update of the policy', x: 'update of the policy', y: 'probability of the likeliest choice (%)',
+    {label: 'Probability of the likeliest choice, for each choice, by update of the policy', x: 'update of the policy', y: `probability of the likeliest choice (%)${open.length > free.length ? `; the first ${free.length} of ${open.length} choices` : ''}`,
       range: [0, 102]});
 }
 

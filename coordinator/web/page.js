@@ -52,14 +52,15 @@ async function show() {
 
 // ---- what is new
 
-const EVERY_MS = 2500; // a view asks for its lists no more often
-let asked = 0, waiting = null, running = false;
+const EVERY_MS = 2500, IDLE = 40; // a view asks for its lists no more often, and no more than one part in so many of the time
+let asked = 0, took = 0, waiting = null, running = false;
+const pause = () => Math.max(EVERY_MS, IDLE * took);
 
 async function refresh() {
   const view = state.view;
   if (!view || !view.refresh) return;
   if (running) { // once more when it is done
-    plan(EVERY_MS);
+    plan(pause());
     return;
   }
   running = true;
@@ -70,6 +71,7 @@ async function refresh() {
   } catch (error) {
     problem(error.message);
   }
+  took = Date.now() - asked;
   running = false;
 }
 
@@ -103,7 +105,7 @@ function listen() {
   source.addEventListener('progress', event => {
     take(JSON.parse(event.data));
     connection(state.progress.phase === 'finished' ? 'finished' : 'live');
-    plan(Math.max(0, asked + EVERY_MS - Date.now()));
+    plan(Math.max(0, asked + pause() - Date.now()));
   });
   source.addEventListener('error', () => {
     connection('gone');

@@ -163,6 +163,19 @@ def theme():
     browser.run("localStorage.clear()")
 
 
+def hostile():
+    """A worker that calls itself by HTML, and an event that is a script: text, and nothing but text."""
+    address = os.environ["HOSTILE"]
+    browser.open("about:blank")
+    browser.open(address + "#/workers")
+    check("names_of_workers_are_text", browser.wait("document.querySelector('main').innerText.includes('<img src=x')")
+          and browser.run("document.querySelectorAll('main img, main script').length") == 0, text("main"))
+    browser.open("about:blank")
+    browser.open(address + "#/failures")
+    check("reasons_and_events_are_text", browser.wait("document.querySelector('main').innerText.includes('<script>')")
+          and browser.run("document.querySelectorAll('main img, main script').length") == 0 and browser.run("document.title") != "taken", text("main"))
+
+
 def complaints():
     found = browser.complaints()
     check("the_console_is_silent", not found, "; ".join(found)[:600])
@@ -171,9 +184,9 @@ def complaints():
 try:
     browser.size(1280, 900)
     browser.colours("light")
-    parts = [content, live, pictures, complaints, function_page, keyboard, names, theme, complaints]
+    parts = [content, live, pictures, complaints, function_page, keyboard, names, theme, hostile, complaints]
     if os.environ.get("SHORT"):
-        parts = [content, live, keyboard, names, complaints]
+        parts = [content, live, keyboard, names, hostile, complaints]
     for part in parts:
         part()
 finally:
