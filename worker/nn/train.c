@@ -174,7 +174,8 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static int statistics_collect(struct trial *trial, const struct train_result *result)
 {
     const struct data_part *train = &trial->job->data->train;
-    const uint32_t count = smaller(trial->train_count, STATISTICS_IMAGES);
+    const uint32_t count =
+        net_has_statistics(trial->net) ? smaller(trial->train_count, STATISTICS_IMAGES) : 0;
     net_statistics_reset(trial->net);
     for (uint32_t first = 0, images; first < count; first += images) {
         images = smaller(count - first, EVALUATION_BATCH);
