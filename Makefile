@@ -9,7 +9,7 @@ TIME   ?= 60
 B      := build/$(MODE)
 
 CC       ?= gcc
-PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas
+PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas libcjson
 STD      := -std=c11 -D_GNU_SOURCE -I. -pthread
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wno-psabi
 EXACT    := -ffp-contract=off -fno-math-errno
@@ -56,7 +56,7 @@ E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check valgrind fire soak e2e simulate chaos bench fuzz lint format coverage install clean help
+.PHONY: all check valgrind fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -127,6 +127,8 @@ soak: all $(SOAK) ## a million trials that take no time, through the real coordi
 	@BUILD=$(B) tests/soak/soak.sh
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
+results: all $(B)/bench/search_table ## docs/results from the table of the one-unit space: findings, and searches compared (ten minutes)
+	scripts/findings && scripts/bench-search
 FUZZED = $(if $(NAME),$(foreach t,$(FUZZ),$(if $(findstring /$(NAME)_fuzz,$(t)),$(t))),$(FUZZ))
 fuzz: $(FUZZED) ## run each fuzz target (NAME=one), TIME seconds in all, or RUNS times each (use MODE=asan)
 	@BUILD=$(B) scripts/fuzz $(if $(RUNS),$(RUNS)x,$(TIME)) $(FUZZED)

@@ -139,6 +139,10 @@ static void put_head(struct dashboard *dashboard, struct screen *screen, const s
     struct buf text = {0};
     if (row->finished_because[0])
         buf_printf(&text, "finished: %s, ", row->finished_because);
+    else if (screen->view->coordinator == CONTROL_GONE)
+        buf_printf(&text, "not running (the same command goes on), ");
+    else
+        buf_printf(&text, "%s, ", row->phase);
     monitor_duration(row->elapsed_seconds, &text);
     put_line(screen, BOLD, "%s  %s after its start", dashboard->name, buf_text(&text));
     buf_clear(&text);
@@ -215,11 +219,13 @@ static void put_workers(struct screen *screen, const struct answer *workers, con
         buf_release(&training);
     }
     put_line(screen, PLAIN, "%s", "");
-    if (workers->rows == 0)
+    if (screen->view->coordinator == CONTROL_GONE)
+        put_line(screen, DIM, "no coordinator runs, so no worker is connected");
+    else if (workers->rows == 0)
         put_line(screen, DIM, "no worker is connected");
     else
         put_table(screen, table, PLAIN);
-    if (workers->rows > shown)
+    if (workers->rows > shown && screen->view->coordinator != CONTROL_GONE)
         put_line(screen, DIM, "… and %d more", workers->rows - shown);
     table_destroy(&table);
 }
@@ -284,8 +290,9 @@ int dashboard_draw(struct dashboard *dashboard, struct store_reader *reader,
             "SELECT at, worker, reason, activation FROM failures ORDER BY at DESC, attempt DESC LIMIT 3",
             NULL, &failures, problem);
     if (!err) {
-        const int shown = workers.rows < WORKERS_MOST ? workers.rows : WORKERS_MOST;
-        const int worker_rows = 2 + shown + (workers.rows > shown),
+        const int listed = view->coordinator == CONTROL_GONE ? 0 : workers.rows;
+        const int shown = listed < WORKERS_MOST ? listed : WORKERS_MOST;
+        const int worker_rows = 2 + shown + (listed > shown),
                   failure_rows = failures.rows ? 2 + failures.rows : 0;
         put_head(dashboard, &screen, &row);
         err = put_ranking(&screen, reader, screen.rows_left - 2 - worker_rows - failure_rows, problem);

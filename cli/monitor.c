@@ -48,9 +48,14 @@ static int64_t closed_trials(const struct progress_row *row)
     return row->done + row->diverged + row->failed;
 }
 
+static bool is_paused(const struct progress_row *row)
+{
+    return strcmp(row->phase, "paused") == 0;
+}
+
 static bool in_finals(const struct progress_row *row)
 {
-    return strcmp(row->phase, "finals") == 0;
+    return strcmp(row->phase, "finals") == 0 || (is_paused(row) && row->finals > 0);
 }
 
 /* The search ends at what comes first: so many candidates, or so many proposals. */
@@ -85,6 +90,8 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
         monitor->first_closed = closed;
         monitor->first_ms = now_ms;
     }
+    if (is_paused(row))
+        buf_printf(ret_text, "paused (actsearch resume): ");
     if (in_finals(row))
         buf_printf(ret_text, "finals: ");
     buf_printf(ret_text, "%lld", (long long)row->candidates);

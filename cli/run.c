@@ -12,6 +12,7 @@
 #include "cli/team.h"
 #include "common/functions.h"
 #include "common/experiment.h"
+#include "common/trial_table.h"
 #include "worker/nn/train.h"
 
 #include <errno.h>
@@ -28,6 +29,9 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_TRAINER,
+    OPTION_TRAINER_NAME,
+    OPTION_TABLE,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
@@ -38,7 +42,8 @@ enum {
 };
 
 struct arguments {
-    const char *path, *database, *cache;
+    const char *path, *database, *cache, *table;
+    const char *trainer, *trainer_name; /* NULL: the built-in one; the worker's default */
     struct option_list overrides;
     int workers;
     bool quiet, verbose;
@@ -49,6 +54,13 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"trainer", OPTION_TRAINER, "CMD", 0,
+     "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
+    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
+    {"table", OPTION_TABLE, "FILE", 0,
+     "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
+     "train only the rest",
+     0},
     {"quiet", 'q', 0, 0, "No progress, only the list", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},
@@ -70,6 +82,15 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_CACHE:
         arguments->cache = value;
         return 0;
+    case OPTION_TRAINER:
+        arguments->trainer = value;
+        return 0;
+    case OPTION_TRAINER_NAME:
+        arguments->trainer_name = value;
+        return 0;
+    case OPTION_TABLE:
+        arguments->table = value;
+        return 0;
     case 'q':
         arguments->quiet = true;
         return 0;
@@ -84,6 +105,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (!arguments->path)
             argp_error(state, "expected an experiment file, FILE.ini");
+        if (arguments->trainer_name && !arguments->trainer)
+            argp_error(state, "--trainer-name is for a --trainer");
+        if (arguments->table && arguments->trainer)
+            argp_error(state, "--table and --trainer exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -175,9 +200,28 @@ static void say(void *context, const char *text)
 
 /* ---- before anything is started ------------------------------------------------------------------------ */
 
+/* A worker would refuse it too, but later. */
+static int check_table(const struct run *run, const struct data *data, struct problem *problem)
+{
+    struct trial_table *table;
+    char hash[HASH_HEX];
+    int err = trial_table_read(run->arguments->table, &table, problem);
+    if (err)
+        return err;
+    hash_hex(&data->hash, hash);
+    err = trial_table_fits(table, &run->experiment->child, hash, problem);
+    if (err)
+        problem_prefix(problem, "%.200s", run->arguments->table);
+    trial_table_destroy(&table);
+    return err;
+}
+
+/* What the built-in trainer can train. Another one has models and data of its own. */
 static int check_child(const struct run *run, struct problem *problem)
 {
     struct data *data = NULL;
+    if (run->arguments->trainer)
+        return 0;
     char *cache = data_cache_dir(run->arguments->cache);
     int err = train_model_check(run->experiment->child.model, problem);
     if (err)
@@ -186,6 +230,8 @@ static int check_child(const struct run *run, struct problem *problem)
         problem_prefix(problem, "%.200s: child.data", run->arguments->path);
     if (!err && (err = train_check(&run->experiment->child, data, problem)) != 0)
         problem_prefix(problem, "%.200s", run->arguments->path);
+    if (!err && run->arguments->table)
+        err = check_table(run, data, problem);
     data_close(&data);
     free(cache);
     return err;
@@ -276,7 +322,7 @@ static void look(struct run *run)
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 10 };
+enum { FIXED_ARGUMENTS = 16 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -319,6 +365,18 @@ static int worker_arguments(const struct run *run, char ***ret_argv, struct prob
         argv[count++] = "--cache";
         argv[count++] = run->arguments->cache;
     }
+    if (run->arguments->trainer) {
+        argv[count++] = "--trainer";
+        argv[count++] = run->arguments->trainer;
+    }
+    if (run->arguments->trainer_name) {
+        argv[count++] = "--trainer-name";
+        argv[count++] = run->arguments->trainer_name;
+    }
+    if (run->arguments->table) {
+        argv[count++] = "--table";
+        argv[count++] = run->arguments->table;
+    }
     if (run->arguments->verbose)
         argv[count++] = "-v";
     *ret_argv = (char **)argv;
@@ -347,6 +405,8 @@ static enum team_state work(struct run *run, const struct team_settings *setting
         }
         pause_ms(TURN_MS);
     }
+    if (state == TEAM_STOPPED)
+        say(run, "'actsearch stop' has ended the search");
     if (state == TEAM_RUNS)
         say(run, "stopping: the workers hand back what they train (Ctrl-C again: at once)");
     while (!team_stop(team, now_ms(), stop_requests > 1))
@@ -385,8 +445,9 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("\nWhat to do next:\n");
     if (row->best_activation[0]) {
         shell_word(&best, row->best_activation);
-        retrain_command(&run->experiment->child, row->best_activation, LONGER * run->experiment->child.steps,
-                        seed, &train);
+        if (retrain_fits(run->reader))
+            retrain_command(&run->experiment->child, row->best_activation,
+                            LONGER * run->experiment->child.steps, seed, &train);
         printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
                buf_text(&best));
     }
@@ -465,7 +526,7 @@ static int start_and_work(struct run *run, struct problem *problem)
             print_log_end(run);
             problem_set(problem, ERR_IO, "the search did not go on; nothing that was finished is lost");
             err = ERR_IO;
-        } else if (state == TEAM_RUNS) {
+        } else if (state == TEAM_RUNS || state == TEAM_STOPPED) {
             say_stopped(run);
             err = ERR_STOPPED;
         }

@@ -96,10 +96,13 @@ static void shown_release(struct shown *shown)
     answer_release(&shown->curve);
 }
 
+/* Where the built-in trainer trained it. */
 static int fill_train_command(struct store_reader *reader, struct shown *shown, struct problem *problem)
 {
     struct answer stored = {0};
     struct experiment *experiment = NULL;
+    if (!retrain_fits(reader))
+        return 0;
     int err = answer_query(reader, "SELECT text FROM experiment", NULL, &stored, problem);
     if (!err && stored.rows && shown->trials.rows)
         err = experiment_parse("the stored experiment", answer_text(&stored, 0, "text"), NULL, 0, &experiment,

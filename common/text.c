@@ -200,6 +200,17 @@ static char *item_copy(const char *begin, const char *end)
     return copy ? copy : xstrdup("");
 }
 
+int text_name(const char *text, size_t size, struct problem *problem)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(text);
+    if (length == 0 || length >= size || strspn(text, letters) != length || text[0] == '.' || text[0] == '-')
+        return problem_set(problem, ERR_INPUT,
+                           "expected a name of at most %zu letters, digits, '.', '_' or '-', not " SHOWN,
+                           size - 1, text);
+    return 0;
+}
+
 int text_list_parse(const char *text, int limit, struct text_list *ret_list, struct problem *problem)
 {
     struct text_list list = {0};

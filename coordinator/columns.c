@@ -47,6 +47,7 @@ static const struct column experiment_columns[] = {
     ROW(started_ms),
     ROW(finished_ms),
     ROW(finished_because),
+    ROW(paused),
 };
 #undef ROW
 

@@ -152,6 +152,12 @@ static void expire(struct core *core)
         workers_disconnect(&core->workers, worker);
 }
 
+/* Nobody has asked it to pause or to stop. */
+static bool may_lease(const struct core *core)
+{
+    return !core->kept.experiment.paused && !core->stopping && !core_finished(core);
+}
+
 /* Leases ready trials to those in the line, one at a time in turn. */
 static void serve(struct core *core)
 {
@@ -210,13 +216,18 @@ static void serve_audits(struct core *core)
     }
 }
 
-/* Whether an audit is under way, or waits and somebody who is there can do it, or was there a moment ago. A
- * machine of which nothing was taken yet is not waited for: the end must not depend on a peer that only says HELLO. */
+/* Whether an audit is under way, or waits for the end of a pause, or waits and somebody who is there can do it, or
+ * was there a moment ago. A machine of which nothing was taken yet is not waited for: the end must not depend on a
+ * peer that only says HELLO. */
 static bool audits_go_on(struct core *core)
 {
     if (core->audit.waiting == 0 || core->audit.under_way > 0) {
         core->alone_since_ms = 0;
         return core->audit.under_way > 0;
+    }
+    if (!may_lease(core)) {
+        core->alone_since_ms = 0;
+        return true;
     }
     bool known = false;
     for (size_t i = 0; i < core->kept.workers.count; i++) {
@@ -254,6 +265,7 @@ static void finish_if_done(struct core *core)
     assert(core->queue.count == 0 && core->leases.open == 0);
     core->kept.experiment.finished_because = core->propose.over;
     core->kept.experiment.finished_ms = core->now_ms;
+    core->kept.experiment.paused = false; /* if it is made larger it goes on at once */
     core->changes.experiment_changed = true;
     core_note(core, "finish", "%s: %" PRId64 " candidates, %" PRId64 " proposals", core->propose.over,
               counters->candidates, counters->proposals);
@@ -277,10 +289,15 @@ void core_advance(struct core *core, int64_t now_ms)
         return;
     }
     expire(core);
-    core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    const bool leasing = may_lease(core);
+    const bool more = propose_fill(&core->propose, leasing ? (size_t)core->workers.wanting : 0,
+                                   leasing ? PROPOSALS_PER_TURN : 0);
+    core->more_to_do = more && leasing;
     begin_finals(core);
-    serve(core);
-    serve_audits(core);
+    if (leasing) {
+        serve(core);
+        serve_audits(core);
+    }
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
     assert((size_t)(core->kept.counters.leased + core->audit.under_way) == core->leases.open);
@@ -324,6 +341,29 @@ struct core_send *core_sends(struct core *core, size_t *ret_count)
     return core->sends;
 }
 
+bool core_knows(const struct core *core, uint64_t peer)
+{
+    return workers_at(&core->workers, peer) != 0;
+}
+
+const char *core_data_hash(const struct core *core)
+{
+    return core->kept.experiment.data_hash;
+}
+
+void core_offer(struct core *core, const char *data_hash, int64_t data_bytes)
+{
+    snprintf(core->offered, sizeof core->offered, "%s", data_hash);
+    core->offered_bytes = data_bytes;
+}
+
+/* Whoever fetched another one than the experiment's would be refused with it. */
+static bool is_offered(const struct core *core)
+{
+    const char *begun = core_data_hash(core);
+    return core->offered[0] != '\0' && (begun[0] == '\0' || strcmp(begun, core->offered) == 0);
+}
+
 void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg)
 {
     ret_msg->type = send->type;
@@ -335,6 +375,10 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         msg_put_text(ret_msg->welcome_.experiment, sizeof ret_msg->welcome_.experiment,
                      core->experiment->name);
         msg_put_text(ret_msg->welcome_.data, sizeof ret_msg->welcome_.data, core->experiment->child.data);
+        if (is_offered(core)) {
+            memcpy(ret_msg->welcome_.data_hash, core->offered, sizeof core->offered);
+            ret_msg->welcome_.data_bytes = core->offered_bytes;
+        }
         break;
     case MSG_LEASE: {
         struct msg_lease *lease = &ret_msg->lease_;
@@ -357,6 +401,9 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         break;
     case MSG_CANCEL:
         ret_msg->cancel_ = (struct msg_cancel){.attempt = send->attempt};
+        break;
+    case MSG_LEAVE:
+        ret_msg->leave_ = (struct msg_leave){0};
         break;
     case MSG_WHO:
         ret_msg->who_ = (struct msg_who){0};

@@ -57,6 +57,14 @@ void core_hello(struct core *core, uint64_t peer, const char *key, const struct 
 /* That key counts no more: what its workers hold is queued again at once, and counts as no loss. */
 void core_revoke(struct core *core, const char *key, int64_t now_ms);
 
+/* Whether a worker that was welcomed speaks through this peer. */
+bool core_knows(const struct core *core, uint64_t peer);
+/* The data set of the experiment can be fetched: WELCOME says so, unless the experiment was begun with one of
+ * another hash. "" where it cannot any more. */
+void core_offer(struct core *core, const char *data_hash, int64_t data_bytes);
+/* The content hash that the experiment was begun with; "" while no worker has asked for work. */
+const char *core_data_hash(const struct core *core);
+
 struct core_send {
     uint64_t peer;
     enum msg_type type;
@@ -78,6 +86,19 @@ void core_clear(struct core *core, int64_t now_ms);
 /* The shell has stood still since core_advance, until now: whoever was not heard meanwhile was not silent.
  * Before core_clear. */
 void core_stood_still(struct core *core, int64_t now_ms);
+
+/* ---- what people ask for (coordinator/steer.c) ---- */
+
+/* No new leases from now on, or leases again; what is in training goes on to its end. Durable with the rows of
+ * this turn: it stays paused whatever becomes of the coordinator. False: it was so already. */
+bool core_pause(struct core *core, bool paused, int64_t now_ms);
+bool core_paused(const struct core *core);
+/* The search is to end for now: no new leases, and every worker is told to hand back what it has and leave
+ * (LEAVE, again at each REQUEST). A new start knows nothing of it. */
+void core_stop(struct core *core, int64_t now_ms);
+/* core_stop was called, and no worker is connected any more. One that fell silent counts until it is missed:
+ * whoever waits for this had better not wait for ever. */
+bool core_stopped(const struct core *core);
 
 /* When core_advance has something to do next, if no message comes. */
 int64_t core_next_ms(const struct core *core);

@@ -24,6 +24,9 @@ struct core {
     struct workers workers;
     struct propose propose;
     struct audit audit;
+    char offered[65]; /* hash of the data set that can be fetched; "" where none can */
+    int64_t offered_bytes;
+    bool stopping; /* the workers are told to leave; not stored */
     struct disputes disputes;
     struct buf hosts;       /* of judge_hosts */
     int64_t alone_since_ms; /* nobody who is there can do the audits that are left; 0: not so */

@@ -20,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+/* STATUS_ORDERED: 'actsearch stop' ended it, and whoever looks after it should not start it again. */
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_ORDERED = 3 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
@@ -30,6 +31,7 @@ enum {
     OPTION_KEYS,
     OPTION_INSECURE,
     OPTION_NETWORK_DISK,
+    OPTION_CACHE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
 };
@@ -57,6 +59,10 @@ static const struct argp_option options[] = {
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
+    {"cache", OPTION_CACHE, "DIR", 0,
+     "Where the data set is that workers without it fetch from here, as 'actsearch data add' puts it there "
+     "(default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -71,7 +77,7 @@ static const char documentation[] =
     "it was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
     "search.candidates or search.proposals.\n\n"
     "Exit status: 0 when the experiment is done, 1 when it is not (refused, failed, or stopped by SIGINT or "
-    "SIGTERM), 2 for a wrong command line.";
+    "SIGTERM), 2 for a wrong command line, 3 after 'actsearch stop'.";
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -91,6 +97,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
+        return 0;
+    case OPTION_CACHE:
+        arguments->server.cache_dir = value;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -138,6 +147,7 @@ struct run {
     struct space *space;
     char *database;
     struct store *store;
+    struct control *control; /* NULL where it cannot be had */
     struct rows restored;
     struct server *server;
     const char *worker_option; /* what a worker is to be told beside the address */
@@ -150,6 +160,7 @@ static void run_release(struct run *run)
     server_destroy(&run->server);
     rows_release(&run->restored);
     store_close(&run->store);
+    control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
     free(run->database);
     space_destroy(&run->space);
     experiment_destroy(&run->experiment);
@@ -186,9 +197,21 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
     return err;
 }
 
+/* A search can do without. */
+static void listen_for_orders(struct run *run)
+{
+    struct problem problem = {0};
+    if (control_listen(store_path(run->store), &run->control, &problem) != 0)
+        log_warning("'actsearch stop', 'pause' and 'resume' will not reach this coordinator: %s",
+                    problem.text);
+}
+
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
-    int err = server_new(&arguments->server, &run->server, problem);
+    listen_for_orders(run);
+    struct server_settings settings = arguments->server;
+    settings.control = run->control;
+    int err = server_new(&settings, &run->server, problem);
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
@@ -220,13 +243,33 @@ static int commit(void *context, const struct rows *rows, struct problem *proble
     return store_write(context, rows, problem);
 }
 
+/* Without it the search runs all the same, with workers that have the data set themselves: on this machine
+ * they share the cache. */
+static void offer_data(struct run *run)
+{
+    struct problem problem = {0};
+    const char *name = run->experiment->child.data;
+    int err = server_offer(run->server, run->core, name, &problem);
+    if (err == ERR_NOT_FOUND && endpoint_is_local(server_endpoint(run->server)))
+        return;
+    if (err == ERR_NOT_FOUND)
+        log_warning("%s: workers that lack it cannot fetch it from here until it is there "
+                    "(actsearch data add %s)",
+                    problem.text, name);
+    else if (err)
+        log_warning("workers cannot fetch the data set from here: %s", problem.text);
+}
+
 static int serve(struct run *run)
 {
     struct problem problem = {0};
     log_info("experiment '%s', %s database %s", run->experiment->name,
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
+    offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
+    if (core_paused(run->core))
+        log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
     if (!err || core_finished(run->core)) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
@@ -236,7 +279,7 @@ static int serve(struct run *run)
         log_info("%s before the experiment was done; the same command goes on", problem.text);
     else
         log_error("%s", problem.text);
-    return STATUS_FAILED;
+    return err == ERR_STOPPED && server_was_ordered(run->server) ? STATUS_ORDERED : STATUS_FAILED;
 }
 
 /* The search is finished. Whoever has not been told so, because the coordinator was killed, is told now. */

@@ -2,6 +2,7 @@
 #include "coordinator/core_state.h"
 
 #include "common/hash.h"
+#include "common/numerics.h"
 #include "coordinator/judge.h"
 
 #include <assert.h>
@@ -10,6 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void other_trainer(const char *of_worker, const char *of_experiment, char *ret_reason, size_t size)
+{
+    const bool built_in = strcmp(of_experiment, BUILT_IN_TRAINER) == 0;
+    snprintf(ret_reason, size,
+             "this worker trains with '%.100s', the experiment with '%.100s', and their results cannot be "
+             "compared: start the worker %s%.100s",
+             of_worker, of_experiment, built_in ? "without --trainer" : "with --trainer CMD --trainer-name ",
+             built_in ? "" : of_experiment);
+}
 
 /* Why this worker cannot take part, in `ret_reason`; false where it can. */
 static bool refusal(const struct core *core, const char *key, const struct msg_hello *hello, char *ret_reason,
@@ -27,8 +38,7 @@ static bool refusal(const struct core *core, const char *key, const struct msg_h
                  ": their results would differ in bits; install the same release of actsearch on both",
                  hello->numerics, experiment->numerics);
     else if (experiment->trainer[0] != '\0' && strcmp(hello->trainer, experiment->trainer) != 0)
-        snprintf(ret_reason, size, "this worker trains with '%.100s', the experiment with '%.100s'",
-                 hello->trainer, experiment->trainer);
+        other_trainer(hello->trainer, experiment->trainer, ret_reason, size);
     else if (workers_unwelcome(&core->workers, hello->host, key))
         snprintf(
             ret_reason, size,
@@ -212,14 +222,13 @@ static bool pin(struct core *core, uint64_t peer, int64_t worker, const char *da
         core->changes.experiment_changed = true;
     }
     char reason[480];
-    if (strcmp(data_hash, experiment->data_hash) != 0)
+    if (strcmp(row->trainer, experiment->trainer) != 0)
+        other_trainer(row->trainer, experiment->trainer, reason, sizeof reason);
+    else if (strcmp(data_hash, experiment->data_hash) != 0)
         snprintf(reason, sizeof reason,
                  "the data set '%s' of this worker has content hash %.64s, the experiment's has %.64s: "
                  "they are not the same images",
                  core->experiment->child.data, data_hash, experiment->data_hash);
-    else if (strcmp(row->trainer, experiment->trainer) != 0)
-        snprintf(reason, sizeof reason, "this worker trains with '%.100s', the experiment with '%.100s'",
-                 row->trainer, experiment->trainer);
     else
         return true;
     note_refusal(core, row->host, row->pid, reason);
@@ -243,6 +252,8 @@ static void on_request(struct core *core, uint64_t peer, int64_t worker, const s
     if (request->data_hash[0] == '\0' || wanting < 0)
         wanting = 0;
     workers_want(&core->workers, worker, wanting, core->now_ms);
+    if (core->stopping)
+        core_send_to(core, peer, MSG_LEAVE, 0);
 }
 
 /* The outcome that a RESULT reports; NULL in *ret_reason, or why it cannot be one. */

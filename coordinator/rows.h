@@ -43,6 +43,7 @@ struct experiment_row {
     int64_t started_ms;           /* first start */
     int64_t finished_ms;          /* 0 while it runs */
     const char *finished_because; /* "" while it runs */
+    bool paused;                  /* a person wants no more leases for now; false once it is finished */
 };
 
 /* How far it is; one row. Restored. */

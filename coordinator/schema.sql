@@ -19,7 +19,8 @@ CREATE TABLE experiment (
     target_candidates INTEGER NOT NULL,
     started_ms       INTEGER NOT NULL,
     finished_ms      INTEGER NOT NULL,
-    finished_because TEXT NOT NULL
+    finished_because TEXT NOT NULL,
+    paused           INTEGER NOT NULL CHECK (paused IN (0, 1))
 ) STRICT;
 
 CREATE TABLE counters (
@@ -257,6 +258,7 @@ SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
        c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
        CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN e.paused THEN 'paused'
             WHEN c.finals_open > 0 THEN 'finals'
             ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,

@@ -52,7 +52,7 @@ struct progress_row {
     int64_t rejected_by[VERDICTS]; /* the same rejected, by reason */
     int64_t trials, queued, leased, done, diverged, failed;
     int64_t finals;            /* of the trials those of the finals */
-    char phase[16];            /* "search", "finals", "finished" */
+    char phase[16];            /* "search", "finals", "paused", "finished" */
     int64_t target_candidates; /* search.candidates, references not counted; 0 where there is none */
     int64_t workers;           /* connected now */
     int64_t policy_version;

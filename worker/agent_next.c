@@ -22,7 +22,7 @@ static void advance(struct agent *agent)
         return;
     if (agent->leaving &&
         ((agent->held_count == 0 && agent_busy(agent) == 0) || agent->now_ms >= agent->leave_by_ms))
-        agent_leave(agent, AGENT_STOPPED, "asked to stop",
+        agent_leave(agent, AGENT_STOPPED, agent->leaves_because,
                     agent->data[0] != '\0'); /* whoever never said WELCOME is told nothing */
     else if (agent->link != LINK_CONNECTING && agent->now_ms - agent->heard_ms >= quiet_ms(agent))
         agent_greet_again(agent);
@@ -163,7 +163,10 @@ bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_ac
     }
     if (agent->data_due) {
         agent->data_due = false;
-        *ret_action = (struct agent_action){.type = AGENT_DATA, .data = agent->data};
+        *ret_action = (struct agent_action){.type = AGENT_DATA,
+                                            .data = agent->data,
+                                            .data_hash = agent->offered,
+                                            .data_bytes = agent->offered_bytes};
         return true;
     }
     return next_message(agent, ret_message);

@@ -69,6 +69,8 @@ struct agent {
 
     char data[65];      /* the data set that is asked for; "" before the first WELCOME */
     char data_hash[65]; /* "" while it is not there */
+    char offered[65];   /* hash of the one that can be fetched; "" where there is none */
+    int64_t offered_bytes;
     bool data_due;
 
     struct agent_slot *slots; /* hello.slots */
@@ -78,6 +80,7 @@ struct agent {
     unsigned recent_next;
 
     bool leaving;
+    const char *leaves_because; /* while leaving; a constant */
     int64_t leave_by_ms;
     bool bye_due;
     enum agent_end end;

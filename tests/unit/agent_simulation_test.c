@@ -57,15 +57,17 @@ static void check_fate(const char *name, struct fate fate, int seeds)
     }
     rows_release(&expected);
     print_message("%s: %d seeds, %d restarts of the coordinator, %d orders to leave, %d left, %d trainers "
-                  "crashed, %d trainings\n",
+                  "crashed, %d trainings, %d data sets fetched\n",
                   name, seeds, counts.starts, counts.stops, counts.left, counts.trainer_crashes,
-                  counts.trainings);
+                  counts.trainings, counts.fetched);
+    assert_true(counts.fetched >= seeds); /* nobody trains without */
     const struct weather *weather = &fate.weather;
     if (weather->drop + weather->twice + weather->worker_crash + weather->silence + weather->reconnect +
-            weather->parting + weather->late + weather->clock + fate.sigterm + fate.liars ==
+            weather->parting + weather->late + weather->clock + weather->stop + fate.sigterm + fate.liars ==
         0)
         assert_int_equal(counts.trainings, trials + counts.trainer_crashes); /* nothing is trained twice */
     assert_true(fate.weather.coordinator_crash == 0 || counts.starts > seeds);
+    assert_true(weather->stop == 0 || counts.left > seeds);
     assert_true(fate.sigterm == 0 || counts.left > seeds);
     assert_true(fate.liars == 0 || counts.lies > 10 * seeds);
     assert_true(fate.trainer_crash == 0 || counts.trainer_crashes > seeds);
@@ -107,6 +109,12 @@ static void a_coordinator_that_is_killed_at_any_point_changes_nothing(void **sta
     check_fate("coordinator", (struct fate){.weather = {.coordinator_crash = 20, .delay_ms = 100}}, 10);
 }
 
+static void people_who_pause_and_stop_it_change_nothing(void **state)
+{
+    (void)state;
+    check_fate("orders", (struct fate){.weather = {.pause = 20, .stop = 5, .delay_ms = 200}}, 10);
+}
+
 static void all_of_it_at_once_changes_nothing(void **state)
 {
     (void)state;
@@ -118,6 +126,8 @@ static void all_of_it_at_once_changes_nothing(void **state)
                                          .silence = 2,
                                          .reconnect = 5,
                                          .unsent = 10,
+                                         .pause = 5,
+                                         .stop = 1,
                                          .delay_ms = 1500},
                              .trainer_crash = 100,
                              .sigterm = 2},
@@ -236,6 +246,8 @@ static struct fate fate_of(uint64_t seed)
                                     .parting = perhaps(&rng, 4),
                                     .late = perhaps(&rng, 20),
                                     .clock = perhaps(&rng, 3),
+                                    .pause = perhaps(&rng, 5),
+                                    .stop = perhaps(&rng, 2),
                                     .delay_ms = delays_ms[rng_below(&rng, 4)]};
     fate.trainer_crash = perhaps(&rng, 100);
     fate.sigterm = perhaps(&rng, 6);
@@ -375,6 +387,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nor_does_it_in_rough_weather),
         cmocka_unit_test(peers_that_lie_and_repeat_themselves_change_nothing),
         cmocka_unit_test(clocks_that_jump_and_cables_that_are_cut_change_nothing),
+        cmocka_unit_test(people_who_pause_and_stop_it_change_nothing),
         cmocka_unit_test(all_of_it_at_once_changes_nothing),
         cmocka_unit_test(a_thousand_worlds_change_nothing),
     };

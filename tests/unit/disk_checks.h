@@ -174,6 +174,7 @@ UNUSED static void check_same_list(const struct rows *disk, const struct rows *e
     assert_int_equal(disk->counters.proposals, expected->counters.proposals);
     assert_int_equal(disk->counters.duplicates, expected->counters.duplicates);
     assert_int_equal(disk->counters.rejected, expected->counters.rejected);
+    assert_false(disk->experiment.paused);
     assert_string_equal(disk->experiment.finished_because, expected->experiment.finished_because);
 }
 

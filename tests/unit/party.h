@@ -19,6 +19,7 @@
 #include "tests/unit/core_world.h"
 
 #include "worker/agent.h"
+#include "worker/fetch.h"
 
 enum { SLOTS_MAX = 4, LIES_KEPT = 8, TROUBLE_STEPS = 20000, STEPS_MAX = 2 * TROUBLE_STEPS };
 enum { RESTARTS_MAX = 10 }; /* a start is most of the work of a world */
@@ -43,6 +44,8 @@ struct daemon {
     struct agent *agent;
     int slots;
     bool told; /* to leave */
+    bool fetching;
+    struct fetch fetch;
     struct trainer trainers[SLOTS_MAX];
 };
 
@@ -58,6 +61,8 @@ struct party {
     struct daemon daemons[MAX_WORKERS];
     struct liar liars[MAX_LIARS];
     struct fate fate;
+    int64_t kept[MAX_WORKERS]; /* bytes of the data set on the disk of each daemon's host */
+    int fetched;               /* data sets */
     int starts, stops, trainer_crashes, left, trainings, lies, wrongs, refused;
 };
 
@@ -75,6 +80,8 @@ static void start_daemon(struct party *party, int index)
     snprintf(hello.hello_.host, sizeof hello.hello_.host, "host-%d", index);
     daemon->agent = agent_new(&hello.hello_, rng_seed(world->next_name, "agent", 0), world->now_ms);
     world->workers[index].peer = world->next_peer++;
+    if (happens(world, 200)) /* on another host */
+        party->kept[index] = 0;
     party->starts++;
     tell(world, "daemon %d is %s, peer %llu", index, name, (unsigned long long)world->workers[index].peer);
 }
@@ -147,13 +154,60 @@ static void obey_about_trainer(struct party *party, struct daemon *daemon, const
     }
 }
 
+/* ---- the data set ---- */
+
+static void tell_data(struct party *party, struct daemon *daemon)
+{
+    daemon->fetching = false;
+    agent_data(daemon->agent, party->world->experiment->child.data, DATA_HASH, NULL, party->world->now_ms);
+}
+
+static void want_data(struct party *party, int index, const struct agent_action *action)
+{
+    struct daemon *daemon = &party->daemons[index];
+    assert_string_equal(action->data, party->world->experiment->child.data);
+    assert_string_equal(action->data_hash, DATA_HASH);
+    fetch_start(&daemon->fetch, action->data_hash, action->data_bytes, party->kept[index],
+                rng_seed(party->world->next_name++, "fetch", 0));
+    daemon->fetching = true;
+    if (fetch_done(&daemon->fetch))
+        tell_data(party, daemon);
+}
+
+static void hear_about_data(struct party *party, int index, const struct msg *msg)
+{
+    struct daemon *daemon = &party->daemons[index];
+    if (daemon->fetching && msg->type == MSG_WELCOME)
+        fetch_greeted(&daemon->fetch);
+    if (!daemon->fetching || msg->type != MSG_CHUNK)
+        return;
+    if (fetch_receive(&daemon->fetch, &msg->chunk_, party->world->now_ms) == FETCH_PIECE)
+        party->kept[index] = daemon->fetch.have;
+    if (fetch_done(&daemon->fetch)) {
+        party->fetched++;
+        tell_data(party, daemon);
+    }
+}
+
+static void ask_for_data(struct party *party, int index)
+{
+    struct world *world = party->world;
+    struct daemon *daemon = &party->daemons[index];
+    static struct msg message;
+    if (!daemon->fetching || !agent_greeted(daemon->agent) || agent_left(daemon->agent) != AGENT_STAYS)
+        return;
+    message.type = MSG_FETCH;
+    while (fetch_next(&daemon->fetch, world->now_ms, &message.fetch_))
+        fly(world, -1, world->workers[index].peer, &message);
+    assert_true(fetch_next_ms(&daemon->fetch) > world->now_ms);
+}
+
 static void obey(struct party *party, int index)
 {
     struct world *world = party->world;
     struct daemon *daemon = &party->daemons[index];
     static struct msg message;
     struct agent_action action;
-    char name[65];
     for (int count = 0; agent_next(daemon->agent, world->now_ms, &action, &message); count++) {
         assert_true(count < 200);
         switch (action.type) {
@@ -170,14 +224,14 @@ static void obey(struct party *party, int index)
             obey_about_trainer(party, daemon, &action);
             break;
         case AGENT_DATA:
-            snprintf(name, sizeof name, "%s", action.data);
-            agent_data(daemon->agent, name, DATA_HASH, NULL, world->now_ms);
+            want_data(party, index, &action);
             break;
         case AGENT_RECONNECT:
             world->workers[index].peer = world->next_peer++;
             break;
         }
     }
+    ask_for_data(party, index);
     assert_true(agent_next_ms(daemon->agent) > world->now_ms);
 }
 
@@ -209,10 +263,12 @@ static void deliver(struct party *party, int index)
             tell(world, "to %llu: %s %llx", (unsigned long long)flying.peer, msg_type_name(flying.msg->type),
                  (unsigned long long)attempt_of(flying.msg));
             if (index < party->fate.daemons) {
-                const struct daemon *daemon = &party->daemons[index];
+                struct daemon *daemon = &party->daemons[index];
                 check_heard(world, flying.msg,
                             !daemon->told && holds_attempt(daemon, attempt_of(flying.msg)));
+                daemon->told = daemon->told || flying.msg->type == MSG_LEAVE;
                 agent_receive(daemon->agent, flying.msg, world->now_ms);
+                hear_about_data(party, index, flying.msg);
             } else {
                 check_heard(world, flying.msg, false);
                 hear_as_liar(&party->liars[index - party->fate.daemons], flying.msg);
@@ -323,7 +379,7 @@ static struct msg_lease any_lease(struct party *party, const struct liar *liar, 
 
 static struct msg any_lie(struct party *party, const struct worker_model *place, const struct liar *liar)
 {
-    enum { HELLO, REQUEST, PROGRESS, RESULT, FAILURE, RETURN, BYE, WRONG_VERSION, NOT_FOR_US, LIES };
+    enum { HELLO, REQUEST, FETCH, PROGRESS, RESULT, FAILURE, RETURN, BYE, WRONG_VERSION, NOT_FOR_US, LIES };
     struct world *world = party->world;
     bool own;
     const struct msg_lease lease = any_lease(party, liar, &own);
@@ -338,6 +394,13 @@ static struct msg any_lie(struct party *party, const struct worker_model *place,
             msg.request_.data_hash[0] = 'f';
         msg.request_.holding_count = 1; /* it may hold what it is leased for ever, and do nothing for it */
         msg.request_.holding[0] = lease.attempt;
+        return msg;
+    case FETCH: /* and never says that it came */
+        msg.type = MSG_FETCH;
+        msg.fetch_ = (struct msg_fetch){.offset = (int64_t)rng_below(&world->rng, 2 * DATA_BYTES),
+                                        .pieces = 1 + (int64_t)rng_below(&world->rng, 16),
+                                        .receipt = (int64_t)rng_below(&world->rng, 100)};
+        memcpy(msg.fetch_.data_hash, DATA_HASH, sizeof msg.fetch_.data_hash);
         return msg;
     case PROGRESS:
         msg.type = MSG_PROGRESS;
@@ -443,6 +506,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     world->ends = loses_nothing(&fate);
     world->disk = disk_new(world->experiment);
     world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
+    offer_data(world);
     for (int i = 0; i < fate.daemons; i++)
         start_daemon(party, i);
     for (int i = fate.daemons; i < world->worker_count; i++)
@@ -467,6 +531,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     for (int i = 0; i < world->flying_count; i++)
         free(world->flying[i].msg);
     core_destroy(&world->core);
+    blobs_destroy(&world->blobs);
     space_destroy(&world->space);
     experiment_destroy(&world->experiment);
     ret_counts->starts += world->restarts; /* of the coordinator */
@@ -475,6 +540,7 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     ret_counts->trainings += party->trainings;
     ret_counts->trainer_crashes += party->trainer_crashes;
     ret_counts->lies += party->lies;
+    ret_counts->fetched += party->fetched;
     ret_counts->wrongs += party->wrongs;
     ret_counts->refused += party->refused;
     struct rows disk = world->disk;

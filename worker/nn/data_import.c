@@ -63,25 +63,6 @@ static int import_read(const char *name, const char *dir, struct import *import,
     return err ? err : import_check(name, dir, import, problem);
 }
 
-static int dir_make(const char *dir, struct problem *problem)
-{
-    char *path = xstrdup(dir);
-    int failed = 0;
-    for (char *at = path + 1; !failed && *path; at++)
-        if (*at == '/' || *at == '\0') {
-            const char end = *at;
-            *at = '\0';
-            failed = mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
-            *at = end;
-            if (!end)
-                break;
-        }
-    free(path);
-    return failed ? problem_set(problem, ERR_IO, "%s: the cache folder cannot be made: %s", dir,
-                                strerror(failed))
-                  : 0;
-}
-
 /* What imports that were killed have left, ".NAME.XXXXXX": nobody holds its lock, and it is not a fresh one that
  * is about to be locked. */
 static void sweep(const char *cache_dir, time_t now)
@@ -114,7 +95,7 @@ int data_import(const char *cache_dir, const char *name, const char *dir, struct
     if (!err)
         err = import_read(name, dir, &import, problem);
     if (!err)
-        err = dir_make(cache_dir, problem);
+        err = data_cache_make(cache_dir, problem);
     if (!err) {
         sweep(cache_dir, time(NULL));
         char *temporary = xasprintf("%s/.%s.XXXXXX", cache_dir, name);

@@ -1,11 +1,11 @@
-/* data_source: a file that is read from front to back, plain or gzip (told apart by its first bytes), and the
+/* source: a file that is read from front to back, plain or gzip (told apart by its first bytes), and the
  * sentences about one that ends too soon, goes on too long or is damaged.
  *
  * Memory grows with what the file really holds, never with what a header claims. Offsets are those of the
  * unpacked bytes.
  */
-#ifndef WORKER_NN_DATA_SOURCE_H
-#define WORKER_NN_DATA_SOURCE_H
+#ifndef COMMON_SOURCE_H
+#define COMMON_SOURCE_H
 
 #include "common/buf.h"
 #include "common/err.h"
@@ -33,5 +33,9 @@ int source_take(struct source *source, size_t bytes, struct buf *to, const char 
                 struct problem *problem);
 /* ERR_INPUT, "goes on", where something follows. Also checks a gzip's checksum. */
 int source_end(struct source *source, struct problem *problem);
+
+/* The other way: `size` bytes as a gzip at `path`, in the place of what is there. It is there whole or not at
+ * all, and the same bytes give the same file (no time, no name in it). ERR_IO. */
+int source_write_gzip(const char *path, const void *data, size_t size, struct problem *problem);
 
 #endif

@@ -1,8 +1,9 @@
-#include "worker/nn/data_source.h"
+#include "common/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,5 +138,41 @@ int source_end(struct source *source, struct problem *problem)
             problem_set(problem, ERR_INPUT,
                         "%s: too long: the header's records end at offset %" PRIu64 ", but the file goes on",
                         source->name, end);
+    return err;
+}
+
+/* ---- writing ---- */
+
+static bool write_all(gzFile file, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        const unsigned part = (unsigned)(size < CHUNK ? size : CHUNK);
+        if (gzwrite(file, data, part) != (int)part)
+            return false;
+        data += part;
+        size -= part;
+    }
+    return true;
+}
+
+int source_write_gzip(const char *path, const void *data, size_t size, struct problem *problem)
+{
+    char *part = xasprintf("%s.%d.part", path, (int)getpid());
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666), err = 0;
+    int own = fd >= 0 ? dup(fd) : -1; /* gzclose closes the other, before it can be brought to disk */
+    gzFile file = own >= 0 ? gzdopen(own, "wb9") : NULL;
+    bool good = file && write_all(file, data, size);
+    if (file)
+        good = gzclose(file) == Z_OK && good;
+    else if (own >= 0)
+        close(own);
+    good = good && fsync(fd) == 0;
+    if (fd >= 0)
+        good = close(fd) == 0 && good;
+    if (!good || rename(part, path) != 0) {
+        err = problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
+        unlink(part);
+    }
+    free(part);
     return err;
 }
