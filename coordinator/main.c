@@ -150,7 +150,7 @@ struct run {
     struct control *control; /* NULL where it cannot be had */
     struct rows restored;
     struct server *server;
-    const char *worker_option; /* what a worker is to be told beside the address */
+    char *worker_option; /* what a worker is to be told beside the address */
     struct core *core;
 };
 
@@ -161,6 +161,7 @@ static void run_release(struct run *run)
     rows_release(&run->restored);
     store_close(&run->store);
     control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
+    free(run->worker_option);
     free(run->database);
     space_destroy(&run->space);
     experiment_destroy(&run->experiment);
@@ -206,6 +207,19 @@ static void listen_for_orders(struct run *run)
                     problem.text);
 }
 
+/* The key is the one that 'actsearch keygen' makes where it is told no names, if it is still here. */
+static char *worker_option(const struct server_settings *settings)
+{
+    if (!settings->keys_dir)
+        return xstrdup(endpoint_is_local(settings->endpoint) ? "" : " --insecure");
+    char *option = xasprintf(" --key %s/worker.key", settings->keys_dir);
+    if (access(option + strlen(" --key "), F_OK) != 0) {
+        free(option);
+        option = xstrdup(" --key KEYFILE");
+    }
+    return option;
+}
+
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
     listen_for_orders(run);
@@ -215,9 +229,7 @@ static int bind_and_start(const struct arguments *arguments, struct run *run, st
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
-    run->worker_option = arguments->server.keys_dir                      ? " --key KEYFILE"
-                         : endpoint_is_local(arguments->server.endpoint) ? ""
-                                                                         : " --insecure";
+    run->worker_option = worker_option(&arguments->server);
     if (err == ERR_CORRUPT)
         problem_prefix(problem, "%s", store_path(run->store));
     return err;

@@ -20,7 +20,9 @@ static int check_file(const char *path, struct problem *problem)
     struct stat status;
     if (stat(path, &status) != 0)
         return errno == ENOENT || errno == ENOTDIR
-                   ? problem_set(problem, ERR_NOT_FOUND, "there is no such file")
+                   ? problem_set(problem, ERR_NOT_FOUND,
+                                 "there is no such file; 'actsearch run' and actsearchd make "
+                                 "a results database, FILE.db of FILE.ini by default")
                    : problem_set(problem, ERR_IO, "%s", strerror(errno));
     if (!S_ISREG(status.st_mode))
         return problem_set(problem, ERR_CORRUPT, "not a regular file, so no database");
@@ -67,6 +69,16 @@ static int open_database(const char *path, struct sql **ret_sql, struct problem 
     return err ? err : check_database(*ret_sql, problem);
 }
 
+/* People name the experiment file now and then. */
+static void hint_at_experiment(const char *path, struct problem *problem)
+{
+    const size_t length = strlen(path), used = strlen(problem->text);
+    if (length > 4 && strcmp(path + length - 4, ".ini") == 0)
+        snprintf(problem->text + used, sizeof problem->text - used,
+                 "; expected not the experiment file but its results, %.*s.db by default", (int)length - 4,
+                 path);
+}
+
 int store_reader_open(const char *path, struct store_reader **ret_reader, struct problem *problem)
 {
     struct sql *sql = NULL;
@@ -74,6 +86,8 @@ int store_reader_open(const char *path, struct store_reader **ret_reader, struct
     if (!err)
         err = open_database(path, &sql, problem);
     if (err) {
+        if (err == ERR_CORRUPT)
+            hint_at_experiment(path, problem);
         problem_prefix(problem, "%s", path);
         sql_close(&sql);
         return err;

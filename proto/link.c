@@ -136,7 +136,10 @@ static int bind_socket(struct link *link, struct problem *problem)
         return problem_set(problem, ERR_BUSY,
                            "%s is in use: another program listens there; name another port with --bind",
                            endpoint);
-    return problem_set(problem, ERR_IO, "cannot listen at %s: %s", endpoint, zmq_strerror(errno));
+    const bool elsewhere = errno == EADDRNOTAVAIL || errno == ENODEV;
+    return problem_set(problem, ERR_IO, "cannot listen at %s: %s%s", endpoint, zmq_strerror(errno),
+                       elsewhere ? "; expected an address or an interface of this machine, or * for all"
+                                 : "");
 }
 
 int link_bind(const struct link_settings *settings, struct link **ret_link, struct problem *problem)
