@@ -132,7 +132,7 @@ KILLS ?= 100
 chaos: all ## a real search among KILLS random kills, stops and cut cables: the same list, byte for byte
 	@BUILD=$(B) KILLS=$(KILLS) tests/e2e/chaos.sh 2>/dev/null | tee $(B)/chaos.log; ! grep -q '^FAIL' $(B)/chaos.log
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
-	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
+	@BUILD=$(B) ACTSEARCH_FIRE=all TEST_TIMEOUT=3600 scripts/run-tests $(filter %_test,$^)
 soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
 	@BUILD=$(B) tests/soak/soak.sh
 slurm: all ## a search on a Slurm of its own: workers preempted, a node killed, the same list (minutes; needs slurmd, root)
