@@ -150,7 +150,7 @@ PICTURES ?= $(B)/pictures
 browser: all ## all of the web page in headless Chromium; pictures of each view go to PICTURES=build/release/pictures
 	@mkdir -p $(PICTURES); BUILD=$(B) SHORT= PICTURES=$(abspath $(PICTURES)) scripts/run-tests tests/e2e/browser.sh
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
-	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
+	@BUILD=$(B) ACTSEARCH_FIRE=all TEST_TIMEOUT=3600 scripts/run-tests $(filter %_test,$^)
 soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
 	@BUILD=$(B) tests/soak/soak.sh
 slurm: all ## a search on a Slurm of its own: workers preempted, a node killed, the same list (minutes; needs slurmd, root)
