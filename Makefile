@@ -188,7 +188,7 @@ install: all $(MANUAL) ## install it all below $(DESTDIR)$(prefix); prefix=/usr/
 	install -m 644 docs/*.md docs/*.png $(DESTDIR)$(docdir)
 	cp -r $(EXAMPLES) $(DESTDIR)$(docdir)/examples
 	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(usersdir)
-	for unit in $(UNITS); do sed 's|/usr/bin/|$(bindir)/|g' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
+	for unit in scripts/launch/systemd/*.service; do sed 's|/usr/bin/|$(bindir)/|g' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
 	install -m 644 scripts/launch/systemd/actsearch.sysusers $(DESTDIR)$(usersdir)/actsearch.conf
 # What it removes is what an installation into an empty folder has, so that there is one list.
 uninstall: all $(MANUAL) ## remove what `make install` with the same folders put there
