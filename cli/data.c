@@ -71,8 +71,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             argp_error(state, "expected add, list or verify");
         else if (arguments->count - 1 < action->low)
             argp_error(state, "%s takes %s", action->name, action->expected);
-        else if (action->run == data_add && arguments->count == 2 && !published_system_dir(arguments->words[1]))
-            argp_error(state, "add takes NAME and DIR: no package on this machine has '%s'", arguments->words[1]);
+        else if (action->run == data_add && arguments->count == 2 &&
+                 !published_system_dir(arguments->words[1]))
+            argp_error(state, "add takes NAME and DIR: no package on this machine has '%s'",
+                       arguments->words[1]);
         else if (arguments->json && action->run != data_show)
             argp_error(state, "--json goes with list");
         return 0;
