@@ -47,6 +47,11 @@ int plot_script_space(struct store_reader *reader, const struct plot_options *op
 /* plots_policy.c */
 int plot_script_policy(struct store_reader *reader, const struct plot_options *options,
                        struct buf *ret_script, struct problem *problem);
+/* plots_inside.c */
+int plot_script_preactivations(struct store_reader *reader, const struct plot_options *options,
+                               struct buf *ret_script, struct problem *problem);
+int plot_script_betas(struct store_reader *reader, const struct plot_options *options, struct buf *ret_script,
+                      struct problem *problem);
 /* plots_function.c */
 int plot_script_functions(struct store_reader *reader, const struct plot_options *options,
                           struct buf *ret_script, struct problem *problem);
