@@ -180,10 +180,44 @@ static void pool_and_dense_have_the_gradient_of_their_loss(void **state)
     expr_destroy(&activation);
 }
 
+static void halving_has_the_gradient_of_its_loss(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{3, 6, 4}, {2, 5, 7}, {1, 1, 1}, {3, 2, 1}};
+    struct expr *activation = fixture_expr(smooth);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct net *net = net_new(shapes[i], 10, activation);
+        const int first = net_norm_act(net, net_conv(net, 0, 20, 3, 1), true, -1, true);
+        net_halve(net, net_conv(net, first, 18, 1, 1));
+        net_check(net, 9);
+        net = net_new(shapes[i], 10, activation); /* a second reader, so that the gradient is added to */
+        const int both = net_conv(net, 0, 20, 3, 1), halved = net_halve(net, both);
+        net_norm_act(net, net_conv(net, both, 20, 3, 2), true, halved, true);
+        net_check(net, 3);
+    }
+    expr_destroy(&activation);
+}
+
+/* The sum of a preactivation block is read by its norm and by the next shortcut, and handed on unchanged. */
+static void a_sum_without_activation_has_the_gradient_of_its_loss(void **state)
+{
+    (void)state;
+    struct expr *activation = fixture_expr(smooth);
+    struct net *net = net_new((struct shape){3, 6, 5}, 10, activation);
+    int at = net_conv(net, 0, 20, 3, 1);
+    for (int block = 0; block < 3; block++)
+        at = net_norm_act(net, net_conv(net, net_norm_act(net, at, true, -1, true), 20, 3, 1), false, at,
+                          false);
+    net_dense(net, net_pool(net, at), 10);
+    net->keep_bytes = 0;
+    net_check(net, 11);
+    expr_destroy(&activation);
+}
+
 static void whole_nets_have_the_gradient_of_their_loss(void **state)
 {
     (void)state;
-    static const char *const models[] = {"mlp", "cnn", "resnet-8"};
+    static const char *const models[] = {"mlp", "cnn", "resnet-8", "preresnet-11", "wrn-10-1", "wrn-10-2"};
     struct expr *activation = fixture_expr(smooth);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct net *net;
@@ -223,6 +257,8 @@ int main(void)
         cmocka_unit_test(norm_shortcut_and_activation_have_the_gradient_of_their_loss),
         cmocka_unit_test(a_tensor_that_three_layers_read_gets_all_their_gradients),
         cmocka_unit_test(pool_and_dense_have_the_gradient_of_their_loss),
+        cmocka_unit_test(halving_has_the_gradient_of_its_loss),
+        cmocka_unit_test(a_sum_without_activation_has_the_gradient_of_its_loss),
         cmocka_unit_test(whole_nets_have_the_gradient_of_their_loss),
         cmocka_unit_test(an_activation_that_is_nan_at_zero_stays_out_of_the_unused_lanes),
     };

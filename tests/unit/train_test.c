@@ -35,7 +35,7 @@ static int run(const struct data *data, const struct child *child, const char *a
 static void every_model_learns_a_simple_task(void **state)
 {
     (void)state;
-    static const char *const models[] = {"mlp", "cnn", "resnet-8"};
+    static const char *const models[] = {"mlp", "cnn", "resnet-8", "preresnet-11", "wrn-10-1"};
     struct data data = fixture_data(1, 16, 16, 4, 300, 50);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct child child = small_child(models[i], 40);
@@ -157,7 +157,8 @@ static void an_unknown_model_is_refused_with_the_list(void **state)
 {
     (void)state;
     struct problem problem;
-    static const char *const known[] = {"mlp", "cnn", "resnet-8", "resnet-20", "resnet-110"};
+    static const char *const known[] = {"mlp",        "cnn",           "resnet-8", "resnet-20",
+                                        "resnet-110", "preresnet-164", "wrn-28-10"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_int_equal(train_model_check(known[i], &problem), 0);
     static const char *const unknown[] = {"",         "cn",         "resnet",
@@ -203,6 +204,10 @@ static void models_have_their_published_sizes(void **state)
         {"resnet-32", {3, 32, 32}, 464154, 16 + 10 * (16 + 32 + 64)},
         {"resnet-56", {3, 32, 32}, 853018, 16 + 18 * (16 + 32 + 64)},
         {"resnet-110", {3, 32, 32}, 1727962, 16 + 36 * (16 + 32 + 64)},
+        {"preresnet-164", {3, 32, 32}, 1703258, 12112},
+        {"wrn-28-10", {3, 32, 32}, 36479194, 8976},
+        {"wrn-40-4", {3, 32, 32}, 8949210, 5392},
+        {"wrn-16-8", {3, 32, 32}, 10961370, 3600},
         {"mlp", {1, 28, 28}, 785 * 128 + 129 * 128 + 129 * 10, 256},
         {"cnn", {1, 28, 28}, 9 * 16 + 144 * 16 + 144 * 32 + 288 * 32 + 2 * 96 + 33 * 10, 96},
     };

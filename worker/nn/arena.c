@@ -188,8 +188,8 @@ static void scratch_lay_out(struct net *net, struct arena *arena)
 }
 
 /* Invariant 6. A value goes where only the next layer reads it, and that in the same segment; it must be
- * cheap to compute again, which is so for an activation. A gradient goes where only the norm and activation
- * that follow write it: the layer before reads it right then. */
+ * cheap to compute again, which is so for an activation, or not be needed backward. A gradient goes where
+ * only the norm and activation that follow write it: the layer before reads it right then. */
 static void kept_choose(struct net *net)
 {
     int *readers = xcalloc((size_t)net->tensor_count, sizeof *readers);
@@ -209,7 +209,8 @@ static void kept_choose(struct net *net)
             if ((size_t)net->batch * tensor->image_floats * sizeof(float) <= net->keep_bytes ||
                 readers[net->layers[i].output] != 1 || next->input != net->layers[i].output)
                 continue;
-            if (net->layers[i].kind == &layer_norm_act && i + 1 < end && layer_is_conv(next))
+            const bool cheap = net->layers[i].kind == &layer_norm_act && layer_is_conv(next);
+            if (i + 1 < end && (cheap || !layer_reads_back(next)))
                 tensor->value_images = range;
             if (!net->layers[i].has_norm && next->kind == &layer_norm_act)
                 tensor->gradient_images = range;

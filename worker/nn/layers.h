@@ -159,6 +159,8 @@ int net_conv(struct net *net, int input, int channels, int kernel, int stride);
 int net_norm_act(struct net *net, int input, bool norm, int residual, bool activation);
 /* Global average. */
 int net_pool(struct net *net, int input);
+/* Average of 2 × 2 pixels, stride 2; at an odd edge of those that there are. */
+int net_halve(struct net *net, int input);
 /* All values of an image → outputs, with bias. */
 int net_dense(struct net *net, int input, int outputs);
 
@@ -197,11 +199,18 @@ size_t layer_bias_at(const struct net *net, const struct layer *layer);
 /* ---- for the layers themselves
  * ----------------------------------------------------------------------------- */
 /* Convolutions go one of two ways: a sliding window (conv.c), or winograd.c where that fits. */
-extern const struct layer_kind layer_conv, layer_winograd, layer_norm_act, layer_pool, layer_dense;
+extern const struct layer_kind layer_conv, layer_winograd, layer_norm_act, layer_pool, layer_halve,
+    layer_dense;
 
 static inline bool layer_is_conv(const struct layer *layer)
 {
     return layer->kind == &layer_conv || layer->kind == &layer_winograd;
+}
+
+/* Whether the backward pass needs the value that this layer read. */
+static inline bool layer_reads_back(const struct layer *layer)
+{
+    return layer_is_conv(layer) || layer->kind == &layer_dense || layer->has_norm || layer->has_activation;
 }
 
 static inline int blocks_of(int channels)

@@ -52,6 +52,66 @@ static void build_resnet(struct net *net, const int *n)
     net_dense(net, net_pool(net, at), net->classes);
 }
 
+/* ---- nets of preactivation blocks -------------------------------------------------------------------------
+ */
+
+static int norm_act(struct net *net, int input)
+{
+    return net_norm_act(net, input, true, -1, true);
+}
+
+/* y = residual + conv(x) */
+static int conv_add(struct net *net, int input, int residual, int channels, int kernel)
+{
+    return net_norm_act(net, net_conv(net, input, channels, kernel, 1), false, residual, false);
+}
+
+/* The shortcut of a block whose output has other channels is a 1 × 1 convolution of its first activation, and
+ * otherwise its input. */
+static int shortcut_of(struct net *net, int input, int activated, int channels, int stride)
+{
+    return net->tensors[input].shape.channels == channels ? input
+                                                          : net_conv(net, activated, channels, 1, stride);
+}
+
+static int preact_bottleneck(struct net *net, int input, int channels, int stride)
+{
+    int at = norm_act(net, input);
+    const int shortcut = shortcut_of(net, input, at, channels, stride);
+    at = norm_act(net, net_conv(net, at, channels / 4, 1, stride));
+    at = norm_act(net, net_conv(net, at, channels / 4, 3, 1));
+    return conv_add(net, at, shortcut, channels, 1);
+}
+
+static int preact_basic(struct net *net, int input, int channels, int stride)
+{
+    int at = norm_act(net, input);
+    const int shortcut = shortcut_of(net, input, at, channels, stride);
+    at = norm_act(net, net_conv(net, at, channels, 3, stride));
+    return conv_add(net, at, shortcut, channels, 3);
+}
+
+/* Three stages of `blocks` blocks; the last two halve the planes and double the channels. */
+static void build_preact(struct net *net, int blocks, int channels,
+                         int (*block)(struct net *net, int input, int channels, int stride))
+{
+    int at = net_conv(net, 0, 16, 3, 1);
+    for (int stage = 0; stage < 3; stage++)
+        for (int i = 0; i < blocks; i++)
+            at = block(net, at, channels << stage, stage > 0 && i == 0 ? 2 : 1);
+    net_dense(net, net_pool(net, norm_act(net, at)), net->classes);
+}
+
+static void build_preresnet(struct net *net, const int *n)
+{
+    build_preact(net, (n[0] - 2) / 9, 64, preact_bottleneck);
+}
+
+static void build_wrn(struct net *net, const int *n)
+{
+    build_preact(net, (n[0] - 4) / 6, 16 * n[1], preact_basic);
+}
+
 #define MODEL(id, pattern, allowed, limits, meaning)                                                         \
     static bool allowed_##id(const int *n)                                                                   \
     {                                                                                                        \

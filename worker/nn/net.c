@@ -100,6 +100,15 @@ int net_pool(struct net *net, int input)
         ->output;
 }
 
+int net_halve(struct net *net, int input)
+{
+    const struct shape in = net->tensors[input].shape;
+    assert(net->tensors[input].pixel_floats == LANES && input != 0);
+    return layer_add(net, &layer_halve, input,
+                     (struct shape){in.channels, (in.height + 1) / 2, (in.width + 1) / 2})
+        ->output;
+}
+
 int net_dense(struct net *net, int input, int outputs)
 {
     struct layer *layer = layer_add(net, &layer_dense, input, (struct shape){outputs, 1, 1});
