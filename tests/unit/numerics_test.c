@@ -23,6 +23,8 @@ static const struct {
     {"resnet-8", "b0*erf(x)+x/(1+exp(-b1*x))"},
     {"preresnet-11", "atan(x)^2-x"},
     {"wrn-10-1", "x*sigmoid(b0*x)"},
+    {"densenet-10-4", "x*sigmoid(b0*x)"},
+    {"densenet-bc-10-5", "max(x,tanh(x))"},
 };
 enum { TRAININGS = sizeof trainings / sizeof *trainings };
 

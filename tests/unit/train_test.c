@@ -35,7 +35,8 @@ static int run(const struct data *data, const struct child *child, const char *a
 static void every_model_learns_a_simple_task(void **state)
 {
     (void)state;
-    static const char *const models[] = {"mlp", "cnn", "resnet-8", "preresnet-11", "wrn-10-1"};
+    static const char *const models[] = {"mlp",      "cnn",           "resnet-8",        "preresnet-11",
+                                         "wrn-10-1", "densenet-10-4", "densenet-bc-16-5"};
     struct data data = fixture_data(1, 16, 16, 4, 300, 50);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct child child = small_child(models[i], 40);
@@ -157,8 +158,9 @@ static void an_unknown_model_is_refused_with_the_list(void **state)
 {
     (void)state;
     struct problem problem;
-    static const char *const known[] = {"mlp",        "cnn",           "resnet-8", "resnet-20",
-                                        "resnet-110", "preresnet-164", "wrn-28-10"};
+    static const char *const known[] = {
+        "mlp",           "cnn",       "resnet-8",        "resnet-20",         "resnet-110",
+        "preresnet-164", "wrn-28-10", "densenet-100-12", "densenet-bc-100-12"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_int_equal(train_model_check(known[i], &problem), 0);
     static const char *const unknown[] = {"",         "cn",         "resnet",
@@ -208,6 +210,10 @@ static void models_have_their_published_sizes(void **state)
         {"wrn-28-10", {3, 32, 32}, 36479194, 8976},
         {"wrn-40-4", {3, 32, 32}, 8949210, 5392},
         {"wrn-16-8", {3, 32, 32}, 10961370, 3600},
+        {"densenet-40-12", {3, 32, 32}, 1019722, 9048},
+        {"densenet-100-12", {3, 32, 32}, 6979642, 58608},
+        {"densenet-bc-100-12", {3, 32, 32}, 769162, 11994},
+        {"densenet-bc-250-24", {3, 32, 32}, 15324406, 128988},
         {"mlp", {1, 28, 28}, 785 * 128 + 129 * 128 + 129 * 10, 256},
         {"cnn", {1, 28, 28}, 9 * 16 + 144 * 16 + 144 * 32 + 288 * 32 + 2 * 96 + 33 * 10, 96},
     };

@@ -112,6 +112,41 @@ static void build_wrn(struct net *net, const int *n)
     build_preact(net, (n[0] - 4) / 6, 16 * n[1], preact_basic);
 }
 
+/* ---- dense nets ------------------------------------------------------------------------------------------
+ */
+
+static int norm_act_conv(struct net *net, int input, int channels, int kernel)
+{
+    return net_conv(net, norm_act(net, input), channels, kernel, 1);
+}
+
+/* Three blocks of `layers` layers, each of which appends `growth` channels to what it reads. Bottlenecks are
+ * 1 × 1 convolutions to 4 · growth channels; between blocks 1 / `compression` of the channels go on. */
+static void build_dense(struct net *net, int layers, int growth, bool bottleneck, int compression)
+{
+    int at = net_conv(net, 0, bottleneck ? 2 * growth : 16, 3, 1);
+    for (int block = 0; block < 3; block++) {
+        if (block > 0)
+            at = net_halve(net, norm_act_conv(net, at, net->tensors[at].shape.channels / compression, 1));
+        at = net_append(net, -1, at);
+        for (int i = 0; i < layers; i++) {
+            const int narrow = bottleneck ? norm_act_conv(net, at, 4 * growth, 1) : at;
+            at = net_append(net, at, norm_act_conv(net, narrow, growth, 3));
+        }
+    }
+    net_dense(net, net_pool(net, norm_act(net, at)), net->classes);
+}
+
+static void build_densenet(struct net *net, const int *n)
+{
+    build_dense(net, (n[0] - 4) / 3, n[1], false, 1);
+}
+
+static void build_densenet_bc(struct net *net, const int *n)
+{
+    build_dense(net, (n[0] - 4) / 6, n[1], true, 2);
+}
+
 #define MODEL(id, pattern, allowed, limits, meaning)                                                         \
     static bool allowed_##id(const int *n)                                                                   \
     {                                                                                                        \

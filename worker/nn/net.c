@@ -109,6 +109,23 @@ int net_halve(struct net *net, int input)
         ->output;
 }
 
+int net_append(struct net *net, int wide, int piece)
+{
+    struct shape shape = net->tensors[piece].shape;
+    assert(net->tensors[piece].pixel_floats == LANES && piece != 0 && wide != 0);
+    if (wide > 0) {
+        const struct tensor *before = &net->tensors[wide];
+        assert(before->shape.height == shape.height && before->shape.width == shape.width &&
+               !before->part_of);
+        shape.channels += before->shape.channels;
+    }
+    struct layer *layer = layer_add(net, &layer_append, piece, shape);
+    layer->residual = wide;
+    if (wide > 0)
+        net->tensors[wide].part_of = layer->output;
+    return layer->output;
+}
+
 int net_dense(struct net *net, int input, int outputs)
 {
     struct layer *layer = layer_add(net, &layer_dense, input, (struct shape){outputs, 1, 1});

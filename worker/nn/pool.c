@@ -38,7 +38,7 @@ static size_t scratch(const struct net *net, const struct layer *layer, int batc
 }
 
 const struct layer_kind layer_pool = {
-    .name = "pool", .forward = forward, .backward = backward, .scratch = scratch};
+    .name = "pool", .forward = forward, .backward = backward, .scratch = scratch, .value_unused = true};
 
 /* The pixels of the input that output pixel (row, column) averages: `down` × `across` from pixel `from`. */
 struct square {
@@ -108,5 +108,8 @@ static void halve_backward(struct net *net, struct layer *layer, int first, int 
                          gradient_at(x, image) + block * in, layer->add_input);
 }
 
-const struct layer_kind layer_halve = {
-    .name = "halve", .forward = halve_forward, .backward = halve_backward, .scratch = scratch};
+const struct layer_kind layer_halve = {.name = "halve",
+                                       .forward = halve_forward,
+                                       .backward = halve_backward,
+                                       .scratch = scratch,
+                                       .value_unused = true};

@@ -35,7 +35,8 @@ int segment_range(const struct net *net, int first)
     size_t largest = 1, floats = RANGE_FLOATS;
     for (int i = first, end = segment_end(net, first); i < end; i++) {
         const struct layer *layer = &net->layers[i];
-        const size_t image_floats = net->tensors[layer->output].image_floats;
+        const int touched = layer->kind == &layer_append ? layer->input : layer->output;
+        const size_t image_floats = net->tensors[touched].image_floats;
         largest = image_floats > largest ? image_floats : largest;
         if (layer_is_conv(layer) && layer->weights.floats > floats)
             floats = layer->weights.floats;
