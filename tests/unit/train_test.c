@@ -237,9 +237,48 @@ static void a_description_lists_layers_and_totals(void **state)
     char *text = NULL;
     assert_int_equal(train_describe("resnet-20", &data, expr, &text, &problem), 0);
     assert_non_null(strstr(text, "269722"));
+    assert_non_null(strstr(text, " 40551040 ")); /* 41 million, as He et al. 2015 count */
     assert_non_null(strstr(text, "64 x 8 x 8"));
     free(text);
+    assert_int_equal(train_describe("wrn-28-10", &data, expr, &text, &problem), 0);
+    assert_non_null(strstr(text, "norm act"));
+    assert_non_null(strstr(text, " 36479194 "));
+    free(text);
     assert_int_equal(train_describe("resnet", &data, expr, &text, &problem), ERR_INPUT);
+    expr_destroy(&expr);
+}
+
+/* What a description says about the authors' training can be pasted into an experiment file. */
+static void the_published_training_of_a_model_is_a_valid_child(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model;
+        int64_t batch, steps;
+        enum schedule schedule;
+    } cases[] = {{"resnet-20", 128, 64000, SCHEDULE_STEP},
+                 {"preresnet-164", 128, 64000, SCHEDULE_STEP},
+                 {"wrn-28-10", 128, 78125, SCHEDULE_FIFTHS},
+                 {"densenet-100-12", 64, 234375, SCHEDULE_STEP},
+                 {"densenet-bc-100-12", 64, 234375, SCHEDULE_STEP}};
+    const struct data data = {.channels = 3, .height = 32, .width = 32, .classes = 10};
+    struct expr *expr = fixture_expr("relu(x)");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct problem problem;
+        struct child child;
+        char *text;
+        assert_int_equal(train_describe(cases[i].model, &data, expr, &text, &problem), 0);
+        static const char section[] = "[child]\n";
+        const char *lines = strstr(text, section);
+        assert_non_null(lines);
+        assert_int_equal(child_parse(lines + strlen(section), &child, &problem), 0);
+        assert_string_equal(child.model, cases[i].model);
+        assert_int_equal(child.batch, cases[i].batch);
+        assert_int_equal(child.steps, cases[i].steps);
+        assert_int_equal(child.schedule, cases[i].schedule);
+        assert_true(child.augment && child.lr == 0.1);
+        free(text);
+    }
     expr_destroy(&expr);
 }
 
@@ -258,6 +297,9 @@ static void the_schedule_warms_up_and_falls_to_zero(void **state)
     child.schedule = SCHEDULE_STEP;
     assert_true(sgd_schedule(&child, 49) == 1.0 && sgd_schedule(&child, 50) == 0.1 &&
                 sgd_schedule(&child, 75) == 0.01);
+    child.schedule = SCHEDULE_FIFTHS;
+    assert_true(sgd_schedule(&child, 29) == 1.0 && sgd_schedule(&child, 30) == 0.2 &&
+                sgd_schedule(&child, 60) == 0.04 && sgd_schedule(&child, 80) == 0.008);
 }
 
 static void each_epoch_shows_every_image_once_in_a_new_order(void **state)
@@ -348,6 +390,7 @@ int main(void)
         cmocka_unit_test(an_unknown_model_is_refused_with_the_list),
         cmocka_unit_test(models_have_their_published_sizes),
         cmocka_unit_test(a_description_lists_layers_and_totals),
+        cmocka_unit_test(the_published_training_of_a_model_is_a_valid_child),
         cmocka_unit_test(the_schedule_warms_up_and_falls_to_zero),
         cmocka_unit_test(each_epoch_shows_every_image_once_in_a_new_order),
         cmocka_unit_test(pixels_are_normalised_by_the_training_part_alone),

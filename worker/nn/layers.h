@@ -195,6 +195,8 @@ struct tensor *net_logits(struct net *net);
 /* Trainable numbers, padded lanes not counted. */
 int64_t layer_parameter_count(const struct net *net, const struct layer *layer);
 int64_t layer_beta_count(const struct net *net, const struct layer *layer);
+/* Multiply-adds of the forward pass for one image, of convolutions and dense layers. */
+int64_t layer_multiply_adds(const struct net *net, const struct layer *layer);
 
 /* Where weight (output, input, tap row, tap column) of a conv or dense layer stands in weights.value. A dense
  * layer's input is (channel, row, column) of the tensor that it reads. */

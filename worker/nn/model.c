@@ -10,7 +10,7 @@
 enum { MODEL_NUMBERS = 4 };
 
 struct model {
-    const char *pattern, *limits, *meaning;
+    const char *pattern, *limits, *meaning, *published;
     bool (*allowed)(const int *n);
     void (*build)(struct net *net, const int *n);
 };
@@ -147,7 +147,7 @@ static void build_densenet_bc(struct net *net, const int *n)
     build_dense(net, (n[0] - 4) / 6, n[1], true, 2);
 }
 
-#define MODEL(id, pattern, allowed, limits, meaning)                                                         \
+#define MODEL(id, pattern, allowed, limits, meaning, published)                                              \
     static bool allowed_##id(const int *n)                                                                   \
     {                                                                                                        \
         (void)n;                                                                                             \
@@ -156,7 +156,8 @@ static void build_densenet_bc(struct net *net, const int *n)
 #include "worker/nn/models.def"
 
 static const struct model models[] = {
-#define MODEL(id, pattern, allowed, limits, meaning) {pattern, limits, meaning, allowed_##id, build_##id},
+#define MODEL(id, pattern, allowed, limits, meaning, published)                                              \
+    {pattern, limits, meaning, published, allowed_##id, build_##id},
 #include "worker/nn/models.def"
 };
 enum { MODELS = sizeof models / sizeof *models };
@@ -247,33 +248,47 @@ static void describe_layer(struct buf *text, const struct net *net, const struct
         snprintf(what, sizeof what, "%s", layer->kind->name);
     buf_printf(text, "%4d  %-18s", (int)(layer - net->layers) + 1, what);
     describe_shape(text, net->tensors[layer->output].shape);
-    buf_printf(text, "%12lld", (long long)layer_parameter_count(net, layer));
+    buf_printf(text, "%12lld%16lld", (long long)layer_parameter_count(net, layer),
+               (long long)layer_multiply_adds(net, layer));
     if (layer->has_activation)
         buf_printf(text, "%8lld", (long long)layer_beta_count(net, layer));
     buf_printf(text, "\n");
 }
 
-int train_describe(const char *model, const struct data *data, const struct expr *activation, char **ret_text,
-                   struct problem *problem)
+static void describe_net(struct buf *text, const struct net *net)
 {
-    struct net *net;
-    const struct shape image = {data->channels, data->height, data->width};
-    int err = model_build(model, image, data->classes, activation, &net, problem);
-    if (err)
-        return err;
-    struct buf text = {0};
-    int64_t parameters = 0, betas = 0;
-    buf_printf(&text, "%4s  %-18s%-16s%12s%8s\n   0  %-18s", "", "layer", "output", "parameters", "beta",
-               "image");
-    describe_shape(&text, image);
-    buf_printf(&text, "\n");
+    int64_t parameters = 0, multiply_adds = 0, betas = 0;
+    buf_printf(text, "%4s  %-18s%-16s%12s%16s%8s\n   0  %-18s", "", "layer", "output", "parameters",
+               "multiply-adds", "beta", "image");
+    describe_shape(text, net->tensors[0].shape);
+    buf_printf(text, "\n");
     for (int i = 0; i < net->layer_count; i++) {
-        describe_layer(&text, net, &net->layers[i]);
+        describe_layer(text, net, &net->layers[i]);
         parameters += layer_parameter_count(net, &net->layers[i]);
+        multiply_adds += layer_multiply_adds(net, &net->layers[i]);
         betas += layer_beta_count(net, &net->layers[i]);
     }
-    buf_printf(&text, "%4s  %-18s%-16s%12lld%8lld\n", "", "total", "", (long long)parameters,
-               (long long)betas);
+    buf_printf(text, "%4s  %-18s%-16s%12lld%16lld%8lld\n", "", "total", "", (long long)parameters,
+               (long long)multiply_adds, (long long)betas);
+}
+
+int train_describe(const char *name, const struct data *data, const struct expr *activation, char **ret_text,
+                   struct problem *problem)
+{
+    const struct model *model;
+    int n[MODEL_NUMBERS];
+    int err = model_find(name, &model, n, problem);
+    if (err)
+        return err;
+    struct net *net =
+        net_new((struct shape){data->channels, data->height, data->width}, data->classes, activation);
+    model->build(net, n);
+    struct buf text = {0};
+    buf_printf(&text, "%s: %s\n\n", name, model->meaning);
+    describe_net(&text, net);
+    if (*model->published)
+        buf_printf(&text, "\nAs its authors trained it on CIFAR-10:\n\n[child]\nmodel = %s\n%s", name,
+                   model->published);
     *ret_text = xstrdup(buf_text(&text));
     buf_release(&text);
     net_destroy(&net);

@@ -177,6 +177,14 @@ int64_t layer_parameter_count(const struct net *net, const struct layer *layer)
     return layer->has_norm ? 2 * (int64_t)channels : 0;
 }
 
+int64_t layer_multiply_adds(const struct net *net, const struct layer *layer)
+{
+    int64_t fan_in;
+    if (!layer_is_conv(layer) && layer->kind != &layer_dense)
+        return 0;
+    return weight_count(net, layer, &fan_in) * pixels_of(net->tensors[layer->output].shape);
+}
+
 int64_t layer_beta_count(const struct net *net, const struct layer *layer)
 {
     return layer->has_activation ? (int64_t)net->beta_count * net->tensors[layer->output].shape.channels : 0;
