@@ -81,7 +81,7 @@ static void check_same_bits(const struct train_result *a, const struct train_res
 static void stopped_anywhere_it_gives_the_bits_of_the_undisturbed_training(void **state)
 {
     (void)state;
-    static const char *const models[] = {"mlp", "cnn", "resnet-8"};
+    static const char *const models[] = {"mlp", "cnn", "resnet-8", "wrn-10-1-drop-30", "densenet-10-4"};
     struct data data = fixture_data(3, 8, 8, 4, 100, 30);
     struct expr *activation = fixture_expr("x*sigmoid(b*x)");
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

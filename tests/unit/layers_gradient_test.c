@@ -251,9 +251,17 @@ static void a_concatenation_has_the_gradient_of_its_loss(void **state)
 static void whole_nets_have_the_gradient_of_their_loss(void **state)
 {
     (void)state;
-    static const char *const models[] = {
-        "mlp",      "cnn",           "resnet-8",       "preresnet-11",    "wrn-10-1",
-        "wrn-10-2", "densenet-10-4", "densenet-10-12", "densenet-bc-16-5"};
+    static const char *const models[] = {"mlp",
+                                         "cnn",
+                                         "resnet-8",
+                                         "preresnet-11",
+                                         "wrn-10-1",
+                                         "wrn-10-2",
+                                         "wrn-10-1-drop-30",
+                                         "densenet-bc-10-5-drop-20",
+                                         "densenet-10-4",
+                                         "densenet-10-12",
+                                         "densenet-bc-16-5"};
     struct expr *activation = fixture_expr(smooth);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct net *net;

@@ -280,6 +280,46 @@ static void a_concatenation_has_the_channels_of_its_pieces_in_order(void **state
     expr_destroy(&activation);
 }
 
+static void dropout_keeps_the_mean_and_draws_anew_for_each_image_and_step(void **state)
+{
+    (void)state;
+    enum { IMAGES = 4, CHANNELS = 32, SIDE = 32, FLOATS = CHANNELS * SIDE * SIDE };
+    struct expr *activation = fixture_expr("relu(x)");
+    struct net *net = net_new((struct shape){3, SIDE, SIDE}, 10, activation);
+    const int from = net_conv(net, 0, CHANNELS, 1, 1), to = net_dropout(net, from, 30);
+    net->keep_bytes = SIZE_MAX;
+    struct problem problem;
+    assert_int_equal(net_finish(net, IMAGES, &problem), 0);
+    net_initialise(net, 3);
+    struct plain image = fill(net_image(net), net_image(net)->value, IMAGES, "image");
+    const float *x = net->tensors[from].value, *y = net->tensors[to].value;
+    uint8_t dropped[2][IMAGES * FLOATS];
+    for (int step = 0; step < 2; step++) {
+        net->step = step + 1;
+        net_forward(net, IMAGES, PASS_TRAIN);
+        int count = 0;
+        for (int i = 0; i < IMAGES * FLOATS; i++) {
+            dropped[step][i] = y[i] == 0.0f && x[i] != 0.0f;
+            count += dropped[step][i];
+            assert_true(dropped[step][i] ||
+                        fabs((double)y[i] - (double)x[i] / 0.7) <= 1e-6 * fabs((double)x[i]));
+        }
+        assert_in_range(count, 0.295 * IMAGES * FLOATS, 0.305 * IMAGES * FLOATS); /* ± 4 deviations */
+    }
+    const uint8_t *const others[] = {dropped[1], dropped[0] + FLOATS};
+    for (int k = 0; k < 2; k++) { /* another step, another image: 2 · 0.3 · 0.7 of the values differ */
+        int differ = 0;
+        for (int i = 0; i < FLOATS; i++)
+            differ += dropped[0][i] != others[k][i];
+        assert_in_range(differ, 0.40 * FLOATS, 0.44 * FLOATS);
+    }
+    net_forward(net, IMAGES, PASS_EVALUATE);
+    assert_memory_equal(x, y, IMAGES * FLOATS * sizeof *x);
+    free(image.at);
+    net_destroy(&net);
+    expr_destroy(&activation);
+}
+
 /* The parameters' gradients of a model after one step, with tensors above `keep_bytes` kept for a range
  * only. malloc'd. */
 static float *gradients_of(const char *model, size_t keep_bytes, int images, size_t *ret_floats,
@@ -330,6 +370,7 @@ int main(void)
         cmocka_unit_test(each_instruction_set_meets_the_definition),
         cmocka_unit_test(values_that_are_not_kept_are_computed_again_to_the_same_bits),
         cmocka_unit_test(a_concatenation_has_the_channels_of_its_pieces_in_order),
+        cmocka_unit_test(dropout_keeps_the_mean_and_draws_anew_for_each_image_and_step),
         cmocka_unit_test(a_shortcut_is_subsampled_and_padded_with_zero_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

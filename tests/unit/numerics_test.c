@@ -25,6 +25,7 @@ static const struct {
     {"wrn-10-1", "x*sigmoid(b0*x)"},
     {"densenet-10-4", "x*sigmoid(b0*x)"},
     {"densenet-bc-10-5", "max(x,tanh(x))"},
+    {"wrn-10-1-drop-30", "x*sigmoid(b0*x)"},
 };
 enum { TRAININGS = sizeof trainings / sizeof *trainings };
 

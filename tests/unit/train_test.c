@@ -159,14 +159,25 @@ static void an_unknown_model_is_refused_with_the_list(void **state)
     (void)state;
     struct problem problem;
     static const char *const known[] = {
-        "mlp",           "cnn",       "resnet-8",        "resnet-20",         "resnet-110",
-        "preresnet-164", "wrn-28-10", "densenet-100-12", "densenet-bc-100-12"};
+        "mlp",           "cnn",       "resnet-8",          "resnet-20",       "resnet-110",
+        "preresnet-164", "wrn-28-10", "wrn-28-10-drop-30", "densenet-100-12", "densenet-bc-100-12"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_int_equal(train_model_check(known[i], &problem), 0);
-    static const char *const unknown[] = {"",         "cn",         "resnet",
-                                          "resnet-",  "resnet-21",  "resnet-020x",
-                                          "resnet-2", "resnet-116", "resnet-99999999999",
-                                          "mlp "};
+    static const char *const unknown[] = {"",
+                                          "cn",
+                                          "resnet",
+                                          "resnet-",
+                                          "resnet-21",
+                                          "resnet-020x",
+                                          "resnet-2",
+                                          "resnet-116",
+                                          "resnet-99999999999",
+                                          "mlp ",
+                                          "wrn-28",
+                                          "wrn-27-10",
+                                          "wrn-28-10-drop-0",
+                                          "wrn-28-10-drop-",
+                                          "densenet-bc-100-12-drop-91"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         assert_int_equal(train_model_check(unknown[i], &problem), ERR_INPUT);
     train_model_check("cn", &problem);

@@ -122,6 +122,7 @@ struct layer {
     int residual; /* norm_act: a tensor added before the activation; append: the one before; −1: none */
     bool add_input, add_residual;  /* add to that gradient (invariant 3) */
     int kernel, stride;            /* conv */
+    int drop_percent;              /* dropout */
     bool has_norm, has_activation; /* norm_act */
     struct program *program;       /* with has_activation */
     struct parameters weights;     /* conv: window weights; dense: weights, bias; norm: scale, shift */
@@ -138,6 +139,8 @@ struct net {
     int batch;         /* most images in one pass */
     int images;        /* of the pass that is going on */
     enum pass pass;    /* its kind */
+    uint64_t seed;     /* of net_initialise */
+    int64_t step;      /* of the training: what dropout drops; the caller counts */
     size_t keep_bytes; /* tensors of a batch that are larger need not be kept (invariant 6) */
     int classes;
     const struct kernels *kernels;
@@ -165,6 +168,8 @@ int net_norm_act(struct net *net, int input, bool norm, int residual, bool activ
 int net_pool(struct net *net, int input);
 /* Average of 2 × 2 pixels, stride 2; at an odd edge of those that there are. */
 int net_halve(struct net *net, int input);
+/* In a training each value is 0 with that probability, and otherwise divided by the rest. */
+int net_dropout(struct net *net, int input, int percent);
 /* `wide`'s channels and then those of `piece`; wide −1: a block begins. No other layer may read `piece`, and
  * beside this one only net_norm_act with a norm, before it, may read `wide`. */
 int net_append(struct net *net, int wide, int piece);
@@ -209,7 +214,7 @@ size_t layer_bias_at(const struct net *net, const struct layer *layer);
  * ----------------------------------------------------------------------------- */
 /* Convolutions go one of two ways: a sliding window (conv.c), or winograd.c where that fits. */
 extern const struct layer_kind layer_conv, layer_winograd, layer_norm_act, layer_pool, layer_halve,
-    layer_append, layer_dense;
+    layer_append, layer_dropout, layer_dense;
 
 static inline bool layer_is_conv(const struct layer *layer)
 {

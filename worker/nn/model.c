@@ -74,8 +74,15 @@ static int shortcut_of(struct net *net, int input, int activated, int channels, 
                                                           : net_conv(net, activated, channels, 1, stride);
 }
 
-static int preact_bottleneck(struct net *net, int input, int channels, int stride)
+/* No layer where percent is not above 0. */
+static int dropout(struct net *net, int input, int percent)
 {
+    return percent > 0 ? net_dropout(net, input, percent) : input;
+}
+
+static int preact_bottleneck(struct net *net, int input, int channels, int stride, int drop)
+{
+    (void)drop;
     int at = norm_act(net, input);
     const int shortcut = shortcut_of(net, input, at, channels, stride);
     at = norm_act(net, net_conv(net, at, channels / 4, 1, stride));
@@ -83,55 +90,56 @@ static int preact_bottleneck(struct net *net, int input, int channels, int strid
     return conv_add(net, at, shortcut, channels, 1);
 }
 
-static int preact_basic(struct net *net, int input, int channels, int stride)
+static int preact_basic(struct net *net, int input, int channels, int stride, int drop)
 {
     int at = norm_act(net, input);
     const int shortcut = shortcut_of(net, input, at, channels, stride);
     at = norm_act(net, net_conv(net, at, channels, 3, stride));
-    return conv_add(net, at, shortcut, channels, 3);
+    return conv_add(net, dropout(net, at, drop), shortcut, channels, 3);
 }
 
-/* Three stages of `blocks` blocks; the last two halve the planes and double the channels. */
-static void build_preact(struct net *net, int blocks, int channels,
-                         int (*block)(struct net *net, int input, int channels, int stride))
+/* Three stages of `blocks` blocks; the last two halve the planes and double the channels. `drop`: percent. */
+static void build_preact(struct net *net, int blocks, int channels, int drop,
+                         int (*block)(struct net *net, int input, int channels, int stride, int drop))
 {
     int at = net_conv(net, 0, 16, 3, 1);
     for (int stage = 0; stage < 3; stage++)
         for (int i = 0; i < blocks; i++)
-            at = block(net, at, channels << stage, stage > 0 && i == 0 ? 2 : 1);
+            at = block(net, at, channels << stage, stage > 0 && i == 0 ? 2 : 1, drop);
     net_dense(net, net_pool(net, norm_act(net, at)), net->classes);
 }
 
 static void build_preresnet(struct net *net, const int *n)
 {
-    build_preact(net, (n[0] - 2) / 9, 64, preact_bottleneck);
+    build_preact(net, (n[0] - 2) / 9, 64, 0, preact_bottleneck);
 }
 
 static void build_wrn(struct net *net, const int *n)
 {
-    build_preact(net, (n[0] - 4) / 6, 16 * n[1], preact_basic);
+    build_preact(net, (n[0] - 4) / 6, 16 * n[1], n[2], preact_basic);
 }
 
 /* ---- dense nets ------------------------------------------------------------------------------------------
  */
 
-static int norm_act_conv(struct net *net, int input, int channels, int kernel)
+static int norm_act_conv(struct net *net, int input, int channels, int kernel, int drop)
 {
-    return net_conv(net, norm_act(net, input), channels, kernel, 1);
+    return dropout(net, net_conv(net, norm_act(net, input), channels, kernel, 1), drop);
 }
 
 /* Three blocks of `layers` layers, each of which appends `growth` channels to what it reads. Bottlenecks are
  * 1 × 1 convolutions to 4 · growth channels; between blocks 1 / `compression` of the channels go on. */
-static void build_dense(struct net *net, int layers, int growth, bool bottleneck, int compression)
+static void build_dense(struct net *net, int layers, int growth, bool bottleneck, int compression, int drop)
 {
     int at = net_conv(net, 0, bottleneck ? 2 * growth : 16, 3, 1);
     for (int block = 0; block < 3; block++) {
         if (block > 0)
-            at = net_halve(net, norm_act_conv(net, at, net->tensors[at].shape.channels / compression, 1));
+            at = net_halve(net,
+                           norm_act_conv(net, at, net->tensors[at].shape.channels / compression, 1, drop));
         at = net_append(net, -1, at);
         for (int i = 0; i < layers; i++) {
-            const int narrow = bottleneck ? norm_act_conv(net, at, 4 * growth, 1) : at;
-            at = net_append(net, at, norm_act_conv(net, narrow, growth, 3));
+            const int narrow = bottleneck ? norm_act_conv(net, at, 4 * growth, 1, drop) : at;
+            at = net_append(net, at, norm_act_conv(net, narrow, growth, 3, drop));
         }
     }
     net_dense(net, net_pool(net, norm_act(net, at)), net->classes);
@@ -139,12 +147,12 @@ static void build_dense(struct net *net, int layers, int growth, bool bottleneck
 
 static void build_densenet(struct net *net, const int *n)
 {
-    build_dense(net, (n[0] - 4) / 3, n[1], false, 1);
+    build_dense(net, (n[0] - 4) / 3, n[1], false, 1, n[2]);
 }
 
 static void build_densenet_bc(struct net *net, const int *n)
 {
-    build_dense(net, (n[0] - 4) / 6, n[1], true, 2);
+    build_dense(net, (n[0] - 4) / 6, n[1], true, 2, n[2]);
 }
 
 #define MODEL(id, pattern, allowed, limits, meaning, published)                                              \
@@ -162,11 +170,18 @@ static const struct model models[] = {
 };
 enum { MODELS = sizeof models / sizeof *models };
 
-/* Whether `name` has the form of `pattern`: a capital letter stands for a number of up to four digits. */
+/* Whether `name` has the form of `pattern`: a capital letter stands for a number of up to four digits; what is in
+ * brackets at the end may be missing, its numbers are −1 then. */
 static bool pattern_match(const char *pattern, const char *name, int n[MODEL_NUMBERS])
 {
     int count = 0;
+    for (int i = 0; i < MODEL_NUMBERS; i++)
+        n[i] = -1;
     for (; *pattern; pattern++) {
+        if (*pattern == '[' && *name == '\0')
+            return true;
+        if (*pattern == '[' || *pattern == ']')
+            continue;
         if (!isupper((unsigned char)*pattern)) {
             if (*name++ != *pattern)
                 return false;

@@ -109,6 +109,14 @@ int net_halve(struct net *net, int input)
         ->output;
 }
 
+int net_dropout(struct net *net, int input, int percent)
+{
+    assert(net->tensors[input].pixel_floats == LANES && input != 0 && percent >= 0 && percent < 100);
+    struct layer *layer = layer_add(net, &layer_dropout, input, net->tensors[input].shape);
+    layer->drop_percent = percent;
+    return layer->output;
+}
+
 int net_append(struct net *net, int wide, int piece)
 {
     struct shape shape = net->tensors[piece].shape;
@@ -210,6 +218,8 @@ static void weights_draw(const struct net *net, const struct layer *layer, struc
 void net_initialise(struct net *net, uint64_t seed)
 {
     struct parameters *all[2] = {&net->weights, &net->betas};
+    net->seed = seed;
+    net->step = 0;
     for (int k = 0; k < 2; k++) {
         memset(all[k]->value, 0, all[k]->floats * sizeof(float));
         memset(all[k]->gradient, 0, all[k]->floats * sizeof(float));
