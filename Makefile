@@ -5,6 +5,15 @@
 
 MODE   ?= release
 PREFIX ?= /usr/local
+# Where `make install` puts things, below $(DESTDIR); the GNU names.
+prefix  ?= $(PREFIX)
+bindir  ?= $(prefix)/bin
+datadir ?= $(prefix)/share
+mandir  ?= $(datadir)/man
+docdir  ?= $(datadir)/doc/actsearch
+bashdir ?= $(datadir)/bash-completion/completions
+zshdir  ?= $(datadir)/zsh/site-functions
+unitdir ?= $(prefix)/lib/systemd/system
 TIME   ?= 60
 B      := build/$(MODE)
 
@@ -25,7 +34,8 @@ ifeq ($(OPT_$(MODE)),)
 $(error MODE=$(MODE): expected release, debug, asan, tsan or coverage)
 endif
 
-CFLAGS_ALL  = $(STD) $(WARN) $(EXACT) $(OPT_$(MODE)) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+VERSION  := $(shell sed -n 's/.*ACTSEARCH_VERSION "\(.*\)".*/\1/p' common/version.h)
+CFLAGS_ALL  = $(CPPFLAGS) $(STD) $(WARN) $(EXACT) $(OPT_$(MODE)) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
 LDLIBS_ALL := $(shell pkg-config --libs $(PACKAGES)) -lmsgpackc -linih -lsleef -lm
 
 # The instruction sets that a .simd.c file is compiled for.
@@ -56,7 +66,7 @@ E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help
+.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help valgrind slurm manual uninstall deb deb-test
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -104,7 +114,14 @@ $(B)/tests/store_memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 
 PICKED = $(if $(NAME),$(foreach t,$(UNIT),$(if $(findstring $(NAME),$(t)),$(t))),$(UNIT))
 check: all $(PICKED) ## build and run the unit tests (NAME=pattern picks some)
-	@BUILD=$(B) scripts/run-tests $(PICKED)
+	@BUILD=$(B) TSAN_OPTIONS=suppressions=tests/tsan.supp:$$TSAN_OPTIONS scripts/run-tests $(PICKED)
+# What reads input, keeps state, and writes databases; no trainings, and nothing that tries thousands of random cases.
+VALGRIND := admit agent agent_leave audit bounded consistent core core_end core_keys core_outcome endpoint err experiment \
+            expr_parse finals halving ini json judge keys lease link log migrate msg msg_fields pipe \
+            protocol queue ranking resume space store store_check store_place store_read text
+valgrind: all $(VALGRIND:%=$(B)/tests/%_test) ## the unit tests of what reads input and keeps state, under valgrind
+	@BUILD=$(B) UNDER="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
+		scripts/run-tests $(VALGRIND:%=$(B)/tests/%_test)
 e2e: all $(E2E) $(SOAK) ## run the end-to-end tests, which start the real programs
 	@BUILD=$(B) scripts/run-tests $(sort $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh)))
 SEEDS ?= 1000
@@ -118,22 +135,55 @@ fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store w
 	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
 soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
 	@BUILD=$(B) tests/soak/soak.sh
+slurm: all ## a search on a Slurm of its own: workers preempted, a node killed, the same list (minutes; needs slurmd, root)
+	@BUILD=$(B) tests/slurm/campaign.sh 2>/dev/null | tee $(B)/slurm.log; ! grep -q '^FAIL' $(B)/slurm.log
 bench: all $(BENCH) ## run the benchmarks
 	@set -e; for b in $(BENCH); do echo "== $$b"; $$b; done
 results: all $(B)/bench/search_table ## docs/results from the table of the one-unit space: findings, and searches compared (ten minutes)
 	scripts/findings && scripts/bench-search
-fuzz: $(FUZZ) ## run each fuzz target, TIME seconds in all (use MODE=asan)
-	@BUILD=$(B) scripts/fuzz $(TIME) $(FUZZ)
+FUZZED = $(if $(NAME),$(foreach t,$(FUZZ),$(if $(findstring /$(NAME)_fuzz,$(t)),$(t))),$(FUZZ))
+fuzz: $(FUZZED) ## run each fuzz target (NAME=one), TIME seconds in all, or RUNS times each (use MODE=asan)
+	@BUILD=$(B) scripts/fuzz $(if $(RUNS),$(RUNS)x,$(TIME)) $(FUZZED)
 lint: ## include directions, file lengths, one includer per library, no libm in the numerics
 	@scripts/lint
 format: ## lay out all C sources with clang-format
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 coverage: ## line coverage of the unit tests
 	$(MAKE) MODE=coverage check && scripts/coverage build/coverage
-install: all ## install programs and shipped experiments below $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/actsearch/experiments
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 experiments/*.ini $(DESTDIR)$(PREFIX)/share/actsearch/experiments
+# The manual pages and what shells complete by, from what the programs say of themselves with --help.
+MANUAL := $(B)/manual/done
+$(MANUAL): scripts/manual scripts/completion docs/experiment-file.md docs/expressions.md $(PROGRAMS)
+	@echo "  MAN   $(@D)"; rm -rf $(@D); BUILD=$(B) scripts/manual $(@D) && BUILD=$(B) scripts/completion $(@D)/completion && touch $@
+manual: $(MANUAL) ## the manual pages and shell completion, into build/$(MODE)/manual
+
+# What is there of these goes with the documentation as examples.
+EXAMPLES := $(wildcard scripts/fetch_cifar scripts/launch scripts/trainers)
+UNITS    := $(wildcard scripts/launch/systemd/*.service)
+install: all $(MANUAL) ## install it all below $(DESTDIR)$(prefix); prefix=/usr/local, and bindir, mandir, … of their own
+	install -d $(addprefix $(DESTDIR),$(bindir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man7 $(docdir)/examples $(bashdir) $(zshdir) \
+	    $(datadir)/actsearch/experiments)
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
+	for section in 1 5 7; do install -m 644 $(B)/manual/man$$section/* $(DESTDIR)$(mandir)/man$$section || exit 1; done
+	install -m 644 $(B)/manual/completion/actsearch.bash $(DESTDIR)$(bashdir)/actsearch
+	for program in actsearchd actsearch-worker; do ln -sf actsearch $(DESTDIR)$(bashdir)/$$program || exit 1; done
+	install -m 644 $(B)/manual/completion/actsearch.zsh $(DESTDIR)$(zshdir)/_actsearch
+	install -m 644 experiments/*.ini $(DESTDIR)$(datadir)/actsearch/experiments
+	install -m 644 docs/*.md $(DESTDIR)$(docdir)
+	[ -z "$(EXAMPLES)" ] || cp -r $(EXAMPLES) $(DESTDIR)$(docdir)/examples
+	[ -z "$(UNITS)" ] || install -d $(DESTDIR)$(unitdir)
+	for unit in $(UNITS); do sed 's|/usr/bin/|$(bindir)/|g' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
+# What it removes is what an installation into an empty folder has, so that there is one list.
+uninstall: all $(MANUAL) ## remove what `make install` with the same folders put there
+	rm -rf $(B)/installed
+	$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(B))/installed >/dev/null
+	cd $(B)/installed && find . ! -type d -printf '%P\n' | while read -r file; do rm -f "$(DESTDIR)/$$file"; done
+	cd $(B)/installed && find . -depth -type d -path '*actsearch*' -printf '%P\n' | while read -r folder; do \
+	    rmdir --ignore-fail-on-non-empty "$(DESTDIR)/$$folder" 2>/dev/null || true; done
+	rm -rf $(B)/installed
+deb: ## the Debian package, build/actsearch_VERSION_ARCHITECTURE.deb (needs debhelper, dpkg-dev)
+	scripts/deb build
+deb-test: ## build it, then install and run it on a bare Debian in a folder (needs root, debootstrap and a mirror; minutes)
+	scripts/deb build && scripts/deb-test build/actsearch_$(VERSION)_*.deb
 clean: ## remove build/
 	rm -rf build
 help: ## this list

@@ -158,6 +158,28 @@ static void put_head(struct dashboard *dashboard, struct screen *screen, const s
     buf_release(&text);
 }
 
+/* What it has learnt: "entropy 1.204 nats, likeliest x 0.62, sigmoid(x) 0.40, x1*x2 0.71"; tokens without a choice are
+ * left out. */
+static int put_policy(struct screen *screen, struct store_reader *reader, double entropy,
+                      struct problem *problem)
+{
+    struct answer tokens = {0};
+    struct buf text = {0};
+    int err = answer_query(reader,
+                           "SELECT t.value ->> 'choice' AS choice, t.value ->> 'probability' AS probability "
+                           "FROM search_state, json_each(search_state.policy) AS t "
+                           "WHERE t.value ->> 'choices' > 1 ORDER BY t.key",
+                           NULL, &tokens, problem);
+    for (int row = 0; row < tokens.rows; row++)
+        buf_printf(&text, "%s %s %.2f", row ? "," : "", answer_text(&tokens, row, "choice"),
+                   answer_real(&tokens, row, "probability"));
+    if (tokens.rows)
+        put_line(screen, PLAIN, "entropy %.3f nats, likeliest%s", entropy, buf_text(&text));
+    buf_release(&text);
+    answer_release(&tokens);
+    return err;
+}
+
 /* ---- the ranked list ----------------------------------------------------------------------------------- */
 
 static bool rank_row(void *context, const struct ranking_row *row)
@@ -290,11 +312,14 @@ int dashboard_draw(struct dashboard *dashboard, struct store_reader *reader,
             "SELECT at, worker, reason, activation FROM failures ORDER BY at DESC, attempt DESC LIMIT 3",
             NULL, &failures, problem);
     if (!err) {
+        put_head(dashboard, &screen, &row);
+        err = put_policy(&screen, reader, row.entropy, problem);
+    }
+    if (!err) {
         const int listed = view->coordinator == CONTROL_GONE ? 0 : workers.rows;
         const int shown = listed < WORKERS_MOST ? listed : WORKERS_MOST;
         const int worker_rows = 2 + shown + (listed > shown),
                   failure_rows = failures.rows ? 2 + failures.rows : 0;
-        put_head(dashboard, &screen, &row);
         err = put_ranking(&screen, reader, screen.rows_left - 2 - worker_rows - failure_rows, problem);
         put_workers(&screen, &workers, &leases, shown);
         put_failures(&screen, &failures);

@@ -81,6 +81,12 @@ double monitor_fraction(const struct monitor *monitor, const struct progress_row
     return fmin(fmax(by_trials, by_proposals), 1) * share_of_search;
 }
 
+/* ", 1 worker", ", 2 workers" */
+static void put_count(int64_t count, const char *noun, struct buf *ret_text)
+{
+    buf_printf(ret_text, ", %lld %s%s", (long long)count, noun, count == 1 ? "" : "s");
+}
+
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
                     struct buf *ret_text)
 {
@@ -98,16 +104,18 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
     if (row->target_candidates > 0)
         buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
     buf_printf(ret_text, " candidates");
+    if (row->best_activation[0])
+        buf_printf(ret_text, ", best %.2f %%", 100 * row->best_accuracy);
     if (row->failed)
         buf_printf(ret_text, ", %lld failed", (long long)row->failed);
-    if (row->best_activation[0])
-        buf_printf(ret_text, ", best %.2f %% %s", 100 * row->best_accuracy, row->best_activation);
-    if (monitor->rl)
-        buf_printf(ret_text, ", %lld update%s", (long long)row->policy_version,
-                   row->policy_version == 1 ? "" : "s");
     const double hours = (double)(now_ms - monitor->first_ms) / 3600000;
     if (closed > monitor->first_closed && hours > 0)
         buf_printf(ret_text, ", %.0f trials/h", (double)(closed - monitor->first_closed) / hours);
+    put_count(row->workers, "worker", ret_text);
+    if (monitor->rl)
+        put_count(row->policy_version, "update", ret_text);
+    if (row->best_activation[0])
+        buf_printf(ret_text, "; best: %s", row->best_activation);
 }
 
 void monitor_duration(double seconds, struct buf *ret_text)

@@ -23,8 +23,8 @@ void monitor_start(struct monitor *monitor, const struct experiment *experiment,
 
 /* 0 … 1 of the work; NaN where it is not known. */
 double monitor_fraction(const struct monitor *monitor, const struct progress_row *row);
-/* One line, what matters most first: "12/60 candidates, best 84.32 % max(x,sin(x)), 2 updates, 310 trials/h".
- * now_ms: of any one clock. */
+/* One line, what matters most first, since a terminal may cut it: "12/60 candidates, best 84.32 %, 310 trials/h,
+ * 2 workers; best: max(x,sin(x))". now_ms: of any one clock. */
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
                     struct buf *ret_text);
 

@@ -81,18 +81,21 @@ void picture_functions(const struct expr *f, struct buf *ret_text)
 
 void picture_sparkline(const double *values, int count, struct buf *ret_text)
 {
-    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    enum { BLOCKS = sizeof blocks / sizeof *blocks };
     double low = INFINITY, high = -INFINITY;
     for (int i = 0; i < count; i++)
         if (isfinite(values[i])) {
             low = fmin(low, values[i]);
             high = fmax(high, values[i]);
         }
+    picture_levels(values, count, low, high, ret_text);
+}
+
+void picture_levels(const double *values, int count, double low, double high, struct buf *ret_text)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    enum { BLOCKS = sizeof blocks / sizeof *blocks };
     for (int i = 0; i < count; i++) {
-        int level = isfinite(values[i]) && high > low
-                        ? (int)((values[i] - low) / (high - low) * (BLOCKS - 1) + 0.5)
-                        : 0;
-        buf_printf(ret_text, "%s", isfinite(values[i]) ? blocks[level] : "!");
+        double share = high > low ? fmin(fmax((values[i] - low) / (high - low), 0), 1) : 0;
+        buf_printf(ret_text, "%s", isfinite(values[i]) ? blocks[(int)(share * (BLOCKS - 1) + 0.5)] : "!");
     }
 }

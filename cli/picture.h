@@ -13,5 +13,7 @@ void picture_functions(const struct expr *f, struct buf *ret_text);
 
 /* One block character per value, the lowest ▁, the highest █; a value that is not finite is a '!'. */
 void picture_sparkline(const double *values, int count, struct buf *ret_text);
+/* The same on a scale from low to high. */
+void picture_levels(const double *values, int count, double low, double high, struct buf *ret_text);
 
 #endif

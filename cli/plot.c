@@ -28,7 +28,7 @@ static const struct plot *plot_named(const struct argp_state *state, const char 
     const char *nearest = nearest_name(name, &plots[0].name, (size_t)plot_count, sizeof plots[0]);
     argp_error(state, "there is no plot '%.64s'; %s%s%s", name, nearest ? "did you mean '" : "",
                nearest ? nearest : "",
-               nearest ? "'?" : "there are functions, derivatives, curves, progress and space");
+               nearest ? "'?" : "there are functions, derivatives, curves, progress, space and policy");
     return NULL;
 }
 

@@ -44,6 +44,9 @@ int plot_script_progress(struct store_reader *reader, const struct plot_options 
                          struct buf *ret_script, struct problem *problem);
 int plot_script_space(struct store_reader *reader, const struct plot_options *options, struct buf *ret_script,
                       struct problem *problem);
+/* plots_policy.c */
+int plot_script_policy(struct store_reader *reader, const struct plot_options *options,
+                       struct buf *ret_script, struct problem *problem);
 /* plots_function.c */
 int plot_script_functions(struct store_reader *reader, const struct plot_options *options,
                           struct buf *ret_script, struct problem *problem);

@@ -10,7 +10,8 @@
     ROW(derivatives, "their derivatives")                                                                    \
     ROW(curves, "their training loss, step by step")                                                         \
     ROW(progress, "the accuracy of each proposal, and the best so far")                                      \
-    ROW(space, "accuracy against cost of all functions, and those that none both better and cheaper beats")
+    ROW(space, "accuracy against cost of all functions, and those that none both better and cheaper beats") \
+    ROW(policy, "what the search has learnt: entropy, and the likeliest choice of each token")
 
 enum { PLOT_MAX_FUNCTIONS = 24 };
 

@@ -137,7 +137,9 @@ struct run {
     int64_t log_start; /* where this run's part of the log begins */
     struct runtime runtime;
     struct monitor monitor;
-    struct progress *progress;   /* NULL with -q */
+    struct progress *progress; /* NULL with -q */
+    char started[32];          /* when, as the view `failures` writes times */
+    bool failure_told;
     struct store_reader *reader; /* NULL until nobody writes to the database any more */
 };
 
@@ -244,10 +246,12 @@ static int check_folder(const struct run *run, struct problem *problem)
     char *folder = !slash                   ? xstrdup(".")
                    : slash == run->database ? xstrdup("/")
                                             : xasprintf("%.*s", (int)(slash - run->database), run->database);
-    const int err = access(folder, W_OK | X_OK) == 0
-                        ? 0
-                        : problem_set(problem, ERR_IO, "%.200s: the folder %.200s cannot be written: %s",
-                                      run->database, folder, strerror(errno));
+    const int err =
+        access(folder, W_OK | X_OK) == 0
+            ? 0
+            : problem_set(problem, ERR_IO,
+                          "%.200s: the folder %.200s cannot be written: %s; name another place with --db",
+                          run->database, folder, strerror(errno));
     free(folder);
     return err;
 }
@@ -268,7 +272,10 @@ static int open_log(struct run *run, struct problem *problem)
 {
     run->log_fd = open(run->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (run->log_fd < 0)
-        return problem_set(problem, ERR_IO, "%.200s: %s", run->log_path, strerror(errno));
+        return problem_set(
+            problem, ERR_IO,
+            "the log %.200s cannot be made beside the database: %s; name another place with --db",
+            run->log_path, strerror(errno));
     run->log_start = lseek(run->log_fd, 0, SEEK_END);
     return 0;
 }
@@ -298,6 +305,27 @@ static bool is_finished(struct run *run)
 
 /* ---- while it runs ------------------------------------------------------------------------------------- */
 
+/* The first failure says what is wrong with a trainer or a machine, long before the search has come to its end. */
+static void tell_first_failure(struct run *run, struct store_reader *reader)
+{
+    const char *const since[] = {run->started, NULL};
+    struct answer failure = {0};
+    struct problem later;
+    if (run->failure_told ||
+        answer_query(reader, "SELECT activation, reason FROM failures WHERE at >= ?1 LIMIT 1", since,
+                     &failure, &later) != 0)
+        return;
+    if (failure.rows > 0) {
+        char *text = xasprintf("%s: an attempt failed: %s (more in: sqlite3%s 'select * from failures')",
+                               answer_text(&failure, 0, "activation"), answer_text(&failure, 0, "reason"),
+                               run->database_word);
+        say(run, text);
+        free(text);
+        run->failure_told = true;
+    }
+    answer_release(&failure);
+}
+
 /* Shows how far it is. The database may not be there yet, or not be readable for a moment. It is not kept open:
  * the coordinator makes it one file again at its end only where nobody else has it. */
 static void look(struct run *run)
@@ -312,6 +340,7 @@ static void look(struct run *run)
         return;
     }
     const int err = store_progress(reader, &row, &later);
+    tell_first_failure(run, reader);
     store_reader_close(&reader);
     if (err)
         return;
@@ -519,6 +548,9 @@ static int start_and_work(struct run *run, struct problem *problem)
                     "goes on\n",
                     workers, workers == 1 ? "" : "s", run->database, run->log_path);
         take_signals();
+        const time_t now = time(NULL);
+        struct tm utc;
+        strftime(run->started, sizeof run->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
         const enum team_state state = work(run, &settings, problem);
         progress_destroy(&run->progress);
         if (state == TEAM_FAILED) {

@@ -1,11 +1,12 @@
 /* actsearch show: one function of a results database: what it is, its place, its trials, its curve, its
- * picture. */
+ * picture. Or, where none is named, what the search has learnt. */
 #include "cli/answer.h"
 #include "cli/candidate.h"
 #include "cli/commands.h"
 #include "cli/function.h"
 #include "cli/options.h"
 #include "cli/picture.h"
+#include "cli/policy.h"
 #include "cli/retrain.h"
 #include "cli/table.h"
 #include "common/experiment.h"
@@ -38,9 +39,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!arguments->path)
-            argp_error(state, "expected a results database, DB, and an expression");
-        if (!arguments->text)
-            argp_error(state, "expected an expression behind %s, such as 'x*sigmoid(b*x)'", arguments->path);
+            argp_error(state, "expected a results database, DB");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -50,11 +49,13 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "DB EXPR",
-    .doc = "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
-           "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
-           "command that trains it once more with the same bits.\v"
-           "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
+    .args_doc = "DB [EXPR]",
+    .doc =
+        "Shows what the results database DB knows of the function EXPR, in whatever way it is spelt: "
+        "formula, derivative, rank, each trial, the learning curve, a picture of f and f', and the "
+        "command that trains it once more with the same bits. Without EXPR: what the search has learnt, the "
+        "likeliest choice of each token with its probability and entropy, now and over time.\v"
+        "EXPR may be the name of a known function, such as swish (actsearch expr --known lists them).",
 };
 
 /* ---- what there is to show ----------------------------------------------------------------------------- */
@@ -70,7 +71,7 @@ struct shown {
     struct answer facts;  /* one row */
     struct answer trials; /* in order of replica */
     struct answer curve;  /* of the first trial that has one */
-    char *train_command;  /* the first trial once more; NULL where there is none */
+    char *train_command;  /* of row_to_train; NULL where there is none */
 };
 
 static void set_function(struct shown *shown, const struct expr *expr)
@@ -96,6 +97,16 @@ static void shown_release(struct shown *shown)
     answer_release(&shown->curve);
 }
 
+/* The trial to train once more: the first of those that the rank is of, else the first of all. */
+static int row_to_train(const struct shown *shown)
+{
+    for (int row = 0; row < shown->trials.rows; row++)
+        if (shown->facts.rows &&
+            strcmp(answer_text(&shown->trials, row, "steps"), answer_text(&shown->facts, 0, "steps")) == 0)
+            return row;
+    return 0;
+}
+
 /* Where the built-in trainer trained it. */
 static int fill_train_command(struct store_reader *reader, struct shown *shown, struct problem *problem)
 {
@@ -109,8 +120,9 @@ static int fill_train_command(struct store_reader *reader, struct shown *shown, 
                                problem);
     if (experiment) {
         struct buf command = {0};
-        retrain_command(&experiment->child, shown->activation, answer_int(&shown->trials, 0, "steps"),
-                        answer_text(&shown->trials, 0, "seed"), &command);
+        const int row = row_to_train(shown);
+        retrain_command(&experiment->child, shown->activation, answer_int(&shown->trials, row, "steps"),
+                        answer_text(&shown->trials, row, "seed"), &command);
         shown->train_command = (char *)command.data;
     }
     experiment_destroy(&experiment);
@@ -270,7 +282,8 @@ static void print_shown(const struct shown *shown)
     printf("\n%s", buf_text(&picture));
     buf_release(&picture);
     if (shown->train_command)
-        printf("\nThe first trial once more, with the same bits:\n  %s\n", shown->train_command);
+        printf("\nThe first trial of the most steps once more, with the same bits:\n  %s\n",
+               shown->train_command);
     free(derivative);
 }
 
@@ -340,6 +353,19 @@ static void print_shown_json(const struct shown *shown)
     free(derivative);
 }
 
+/* ---- the search ---------------------------------------------------------------------------------------- */
+
+static int show_search(const char *program, const struct arguments *arguments)
+{
+    struct store_reader *reader = NULL;
+    struct problem problem;
+    int err = store_reader_open(arguments->path, &reader, &problem);
+    if (!err)
+        err = arguments->json ? policy_print_json(reader, &problem) : policy_print(reader, &problem);
+    store_reader_close(&reader);
+    return err ? print_problem(program, NULL, &problem) : STATUS_DONE;
+}
+
 /* ---- the command --------------------------------------------------------------------------------------- */
 
 static int show(struct store_reader *reader, const struct arguments *arguments, const struct expr *expr,
@@ -364,6 +390,8 @@ int cli_show(int argc, char **argv)
 {
     struct arguments arguments = {0};
     expr_argp_parse(&parser, argc, argv, &arguments);
+    if (!arguments.text)
+        return show_search(argv[0], &arguments);
     struct problem problem;
     struct expr *expr = NULL;
     int status = expr_argument(arguments.text, &expr);

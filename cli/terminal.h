@@ -11,7 +11,10 @@
  * bounds. */
 void terminal_size(FILE *out, int *ret_columns, int *ret_rows);
 
-/* A terminal that is not dumb, and NO_COLOR is not set (no-color.org). */
+/* A terminal on which a line can be drawn again in its place: not one that is dumb, such as an editor's. */
+bool terminal_moves(FILE *out);
+
+/* The same, and NO_COLOR is not set (no-color.org). */
 bool terminal_has_colours(FILE *out);
 
 /* Makes each control character a '?': it would be a command to the terminal. */

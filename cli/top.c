@@ -206,7 +206,7 @@ int cli_top(int argc, char **argv)
     int err = store_reader_open(arguments.path, &reader, &problem);
     if (!err)
         err = dashboard_start(&dashboard, reader, &problem);
-    if (!err && (arguments.once || !isatty(STDOUT_FILENO)))
+    if (!err && (arguments.once || !terminal_moves(stdout)))
         err = draw(arguments.path, &dashboard, reader, true, &problem);
     else if (!err)
         err = watch(arguments.path, &dashboard, reader, &problem);

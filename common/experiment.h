@@ -37,6 +37,8 @@ struct experiment {
         double entropy;
         double baseline_decay;
         double gradient_clip;
+        int64_t replay; /* of the best sequences so far, learnt again with each batch */
+        bool repeats;   /* whether a sequence may be proposed twice */
     } rl;
     struct {
         int64_t population; /* the latest proposals that parents are drawn from */

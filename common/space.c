@@ -186,6 +186,12 @@ enum token_kind space_token_kind(int at)
     return (enum token_kind)(at % SPACE_TOKENS_PER_UNIT);
 }
 
+const char *space_token_text(int at)
+{
+    static const char *const texts[] = {"input 1", "input 2", "unary 1", "unary 2", "binary"};
+    return texts[space_token_kind(at)];
+}
+
 int space_choices(const struct space *space, int at)
 {
     assert(at >= 0 && at < space_tokens(space));

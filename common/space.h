@@ -43,6 +43,7 @@ int space_tokens(const struct space *space); /* 5 × units */
 /* Number of choices of token `at` (0 … space_tokens−1). */
 int space_choices(const struct space *space, int at);
 enum token_kind space_token_kind(int at);
+const char *space_token_text(int at); /* its kind as people read it: "input 1", …, "binary" */
 /* The choice as people read it: "x", "unit 1", or the template's text. Borrowed. */
 const char *space_choice_text(const struct space *space, int at, int choice);
 /* Product of all choices; exact up to 2^64−1, then UINT64_MAX with *ret_exact = false. The double is close in any case. */

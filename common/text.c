@@ -17,8 +17,12 @@ int text_int(const char *text, int64_t low, int64_t high, int64_t *ret_value, st
     char *end = NULL;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || *end || isspace((unsigned char)*text) || errno == ERANGE || value < low ||
-        value > high)
+    const bool wrong = end == text || *end || isspace((unsigned char)*text) || errno == ERANGE ||
+                       value < low || value > high;
+    if (wrong && high == INT64_MAX)
+        return problem_set(problem, ERR_INPUT, "expected a whole number, %" PRId64 " or more, not " SHOWN,
+                           low, text);
+    if (wrong)
         return problem_set(problem, ERR_INPUT,
                            "expected a whole number from %" PRId64 " to %" PRId64 ", not " SHOWN, low, high,
                            text);

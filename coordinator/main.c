@@ -14,6 +14,7 @@
 #include <argp.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,7 +150,7 @@ struct run {
     struct control *control; /* NULL where it cannot be had */
     struct rows restored;
     struct server *server;
-    const char *worker_option; /* what a worker is to be told beside the address */
+    char *worker_option; /* what a worker is to be told beside the address */
     struct core *core;
 };
 
@@ -160,6 +161,7 @@ static void run_release(struct run *run)
     rows_release(&run->restored);
     store_close(&run->store);
     control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
+    free(run->worker_option);
     free(run->database);
     space_destroy(&run->space);
     experiment_destroy(&run->experiment);
@@ -205,6 +207,19 @@ static void listen_for_orders(struct run *run)
                     problem.text);
 }
 
+/* The key is the one that 'actsearch keygen' makes where it is told no names, if it is still here. */
+static char *worker_option(const struct server_settings *settings)
+{
+    if (!settings->keys_dir)
+        return xstrdup(endpoint_is_local(settings->endpoint) ? "" : " --insecure");
+    char *option = xasprintf(" --key %s/worker.key", settings->keys_dir);
+    if (access(option + strlen(" --key "), F_OK) != 0) {
+        free(option);
+        option = xstrdup(" --key KEYFILE");
+    }
+    return option;
+}
+
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
     listen_for_orders(run);
@@ -214,9 +229,7 @@ static int bind_and_start(const struct arguments *arguments, struct run *run, st
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
-    run->worker_option = arguments->server.keys_dir                      ? " --key KEYFILE"
-                         : endpoint_is_local(arguments->server.endpoint) ? ""
-                                                                         : " --insecure";
+    run->worker_option = worker_option(&arguments->server);
     if (err == ERR_CORRUPT)
         problem_prefix(problem, "%s", store_path(run->store));
     return err;
@@ -320,9 +333,20 @@ static int run_experiment(const struct arguments *arguments)
     return err == ERR_USAGE ? STATUS_USAGE : status;
 }
 
+/* Lists that grow for as long as the search does get memory of their own from a size on that stays: they grow in
+ * place then. Left to itself, malloc takes them from the heap up to 32 MB each, and every time they double leaves
+ * a hole there: 100 MB in all. */
+static void grow_in_place(void)
+{
+    enum { OWN_MEMORY_BYTES = 1 << 20 };
+    mallopt(M_MMAP_THRESHOLD, OWN_MEMORY_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 4 * OWN_MEMORY_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     matrix_fix_core(argv);
+    grow_in_place();
     struct arguments arguments = {.server.endpoint = "tcp://127.0.0.1:5570", .level = LEVEL_INFO};
     arguments.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides);
     argp_err_exit_status = STATUS_USAGE;

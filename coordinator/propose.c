@@ -264,13 +264,16 @@ bool propose_fill(struct propose *propose, size_t wanted, int budget)
 }
 
 /* What the search has learnt of each token, as a JSON array:
- * [{"choice":"tanh(x)","probability":0.5,"entropy":1.2},…] */
+ * [{"unit":1,"token":"unary 1","choices":25,"choice":"tanh(x)","probability":0.5,"entropy":1.2},…] */
 static void put_policy(const struct space *space, const struct search_status *status, struct json *json)
 {
     json_array(json, NULL);
     for (int at = 0; at < status->tokens; at++) {
         const struct token_status *token = &status->token[at];
         json_object(json, NULL);
+        json_int(json, "unit", at / SPACE_TOKENS_PER_UNIT + 1);
+        json_text(json, "token", space_token_text(at));
+        json_int(json, "choices", space_choices(space, at));
         json_text(json, "choice", space_choice_text(space, at, token->likeliest));
         json_real(json, "probability", token->probability);
         json_real(json, "entropy", token->entropy);

@@ -94,6 +94,9 @@ CREATE INDEX candidate_ranking ON candidate
     (steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation)
     WHERE seeds > 0;
 
+-- The few that are looked for wherever they stand.
+CREATE INDEX candidate_references ON candidate (activation) WHERE reference = 1;
+
 CREATE TABLE proposal (
     number     INTEGER PRIMARY KEY,
     outcome    TEXT NOT NULL CHECK (outcome = 'new' OR outcome = 'duplicate' OR outcome = 'rejected'),
@@ -220,10 +223,13 @@ INSERT INTO student_t (df, t) VALUES
 
 -- One window for both the place and who comes next, so that rows come in the order of the index, one after the other:
 -- the frame ends with the next one, where there is one. (SQLite reads the inner SELECT row by row, in its order; to sort
--- the outer one again would read all of it first.) Seeds are paired, so the differences are tested and not the means.
+-- the outer one again would read all of it first.) It takes only what the index holds, so that to skip a row costs
+-- little: whoever wants some rows asks for their rank or activation. Seeds are paired, so the differences are tested and
+-- not the means.
 CREATE VIEW ranking AS
-SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference,
-       CASE WHEN seeds > 1 AND next <> id THEN (
+SELECT placed.rank, placed.activation, one.accuracy_mean, one.accuracy_sd, one.seeds, one.trials, one.steps, one.parameters,
+       one.seconds, one.cost_ns, one.reference,
+       CASE WHEN one.seeds > 1 AND placed.next <> placed.id THEN (
            SELECT CASE WHEN pairs > 1 THEN
                mean * mean * pairs > (SELECT t * t FROM student_t WHERE df < pairs ORDER BY df DESC LIMIT 1)
                                      * max(squares - pairs * mean * mean, 0) / (pairs - 1) END
@@ -234,16 +240,18 @@ SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, param
                        FROM trial AS mine
                        JOIN trial AS other ON other.candidate = placed.next AND other.steps = mine.steps
                                               AND other.replica = mine.replica
-                       WHERE mine.candidate = placed.id AND mine.steps = placed.steps
+                       WHERE mine.candidate = placed.id AND mine.steps = one.steps
                              AND mine.state IN ('done', 'diverged') AND other.state IN ('done', 'diverged')))
-           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = placed.steps) END AS distinct_from_next
-FROM (SELECT *, count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
+           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = one.steps) END AS distinct_from_next
+FROM (SELECT id, activation,
+             count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
       FROM candidate
       WHERE seeds > 0
       WINDOW places AS (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean,
                                  activation
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING)
-      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed;
+      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed
+CROSS JOIN candidate AS one ON one.id = placed.id;
 
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,

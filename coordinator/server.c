@@ -22,6 +22,7 @@ enum {
     MESSAGES_PER_TURN = 1000, /* received before the turn is committed */
     MESSAGES_QUEUED = 1000,   /* by the socket, for each peer and direction */
     LINGER_MS = 2000,         /* how long the last messages may take to leave */
+    HANDSHAKE_MS = 15 * 1000, /* for 2,000 that come back at once, half a millisecond each, many times over */
     BAD_GROUPS = 1024,
     BAD_LOG_MS = 60 * 1000,
     PROGRESS_LOG_MS = 30 * 1000,
@@ -108,7 +109,8 @@ static int open_link(struct server *server, const struct server_settings *settin
     struct link_settings link = {.endpoint = settings->endpoint,
                                  .key = settings->keys_dir ? &server->key : NULL,
                                  .queued = MESSAGES_QUEUED,
-                                 .linger_ms = LINGER_MS};
+                                 .linger_ms = LINGER_MS,
+                                 .handshake_ms = HANDSHAKE_MS};
     int err = settings->keys_dir ? read_keys(server, settings->keys_dir, problem) : 0;
     if (!err)
         err = link_take_signals(&server->signals, problem);

@@ -20,7 +20,9 @@ static int check_file(const char *path, struct problem *problem)
     struct stat status;
     if (stat(path, &status) != 0)
         return errno == ENOENT || errno == ENOTDIR
-                   ? problem_set(problem, ERR_NOT_FOUND, "there is no such file")
+                   ? problem_set(problem, ERR_NOT_FOUND,
+                                 "there is no such file; 'actsearch run' and actsearchd make "
+                                 "a results database, FILE.db of FILE.ini by default")
                    : problem_set(problem, ERR_IO, "%s", strerror(errno));
     if (!S_ISREG(status.st_mode))
         return problem_set(problem, ERR_CORRUPT, "not a regular file, so no database");
@@ -67,6 +69,16 @@ static int open_database(const char *path, struct sql **ret_sql, struct problem 
     return err ? err : check_database(*ret_sql, problem);
 }
 
+/* People name the experiment file now and then. */
+static void hint_at_experiment(const char *path, struct problem *problem)
+{
+    const size_t length = strlen(path), used = strlen(problem->text);
+    if (length > 4 && strcmp(path + length - 4, ".ini") == 0)
+        snprintf(problem->text + used, sizeof problem->text - used,
+                 "; expected not the experiment file but its results, %.*s.db by default", (int)length - 4,
+                 path);
+}
+
 int store_reader_open(const char *path, struct store_reader **ret_reader, struct problem *problem)
 {
     struct sql *sql = NULL;
@@ -74,6 +86,8 @@ int store_reader_open(const char *path, struct store_reader **ret_reader, struct
     if (!err)
         err = open_database(path, &sql, problem);
     if (err) {
+        if (err == ERR_CORRUPT)
+            hint_at_experiment(path, problem);
         problem_prefix(problem, "%s", path);
         sql_close(&sql);
         return err;
@@ -154,20 +168,44 @@ static bool visit_ranking(void *context, const struct sql_statement *statement)
     return ranking->visit(ranking->context, &row);
 }
 
-int store_ranking(struct store_reader *reader, int64_t limit,
-                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem)
+#define RANKING_COLUMNS                                                                                      \
+    "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, "       \
+    "cost_ns, reference, distinct_from_next FROM ranking "
+
+/* `text` has one parameter, the limit. */
+static int read_ranking(struct store_reader *reader, const char *text, int64_t limit,
+                        bool (*visit)(void *, const struct ranking_row *), void *context,
+                        struct problem *problem)
 {
     struct sql_statement *statement = NULL;
     struct ranking_visit ranking = {visit, context};
-    int err =
-        prepare(reader,
-                "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, "
-                "seconds, cost_ns, reference, distinct_from_next FROM ranking LIMIT ?",
-                &statement, problem);
+    int err = prepare(reader, text, &statement, problem);
     if (err)
         return err;
-    sql_bind_int(statement, 1, limit > 0 ? limit : -1);
+    sql_bind_int(statement, 1, limit);
     return each_row(reader, &statement, visit_ranking, &ranking, problem);
+}
+
+int store_ranking(struct store_reader *reader, int64_t limit,
+                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem)
+{
+    return read_ranking(reader, RANKING_COLUMNS "LIMIT ?", limit > 0 ? limit : -1, visit, context, problem);
+}
+
+int store_ranking_top(struct store_reader *reader, int64_t limit,
+                      bool (*visit)(void *, const struct ranking_row *), void *context, int64_t *ret_count,
+                      struct problem *problem)
+{
+    int err = sql_number(reader->sql, "SELECT count(*) FROM candidate WHERE seeds > 0", ret_count, problem);
+    if (err) {
+        problem_prefix(problem, "%s", reader->path);
+        return err;
+    }
+    return read_ranking(
+        reader,
+        RANKING_COLUMNS
+        "WHERE rank <= ? OR activation IN (SELECT activation FROM candidate WHERE reference = 1)",
+        limit, visit, context, problem);
 }
 
 struct progress_visit {

@@ -40,6 +40,11 @@ struct ranking_row {
 /* Calls visit for each row in order, `limit` at most (0: all), until it returns false. */
 int store_ranking(struct store_reader *reader, int64_t limit,
                   bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem);
+/* The first `limit` rows, and those of the references that come after them, in order. *ret_count: how many rows
+ * there are in all. */
+int store_ranking_top(struct store_reader *reader, int64_t limit,
+                      bool (*visit)(void *, const struct ranking_row *), void *context, int64_t *ret_count,
+                      struct problem *problem);
 
 /* The row of the view `progress`. */
 struct progress_row {

@@ -42,12 +42,18 @@ struct agent *agent_new(const struct msg_hello *hello, struct rng rng, int64_t n
     agent->hello = *hello;
     agent->rng = rng;
     agent->now_ms = agent->heard_ms = now_ms;
+    agent->give_up_ms = INT64_MAX;
     agent->heartbeat_ms = AGENT_QUIET_MS;
     again_now(&agent->say_hello, now_ms);
     again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
     agent->refused.at_ms = INT64_MAX;
     agent->slots = xcalloc((size_t)hello->slots, sizeof *agent->slots);
     return agent;
+}
+
+void agent_give_up_after(struct agent *agent, int64_t ms)
+{
+    agent->give_up_ms = ms;
 }
 
 static void release_report(struct held *held)
@@ -167,10 +173,10 @@ void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bo
         stop_slot(agent, i);
 }
 
-/* Hands back what is held, and leaves when that is settled. */
-static void begin_leaving(struct agent *agent, const char *because)
+void agent_begin_leaving(struct agent *agent, enum agent_end as, const char *because)
 {
     agent->leaving = true;
+    agent->leaves_as = as;
     agent->leaves_because = because;
     agent->leave_by_ms = agent->now_ms + AGENT_LEAVE_MS;
     for (int i = 0; i < agent->held_count; i++) {
@@ -192,7 +198,7 @@ void agent_stop(struct agent *agent, int64_t now_ms)
     if (agent->leaving)
         agent->leave_by_ms = agent->now_ms;
     else
-        begin_leaving(agent, "asked to stop");
+        agent_begin_leaving(agent, AGENT_STOPPED, "asked to stop");
 }
 
 /* ---- messages ---- */
@@ -283,7 +289,7 @@ void agent_receive(struct agent *agent, const struct msg *msg, int64_t now_ms)
         break;
     case MSG_LEAVE: /* said again until it has left */
         if (!agent->leaving)
-            begin_leaving(agent, "the search was stopped");
+            agent_begin_leaving(agent, AGENT_STOPPED, "the search was stopped");
         break;
     case MSG_WHO: /* one HELLO is the answer to all that are under way */
         if (agent->link != LINK_CONNECTING)

@@ -50,6 +50,9 @@ struct agent;
  * not go back. */
 struct agent *agent_new(const struct msg_hello *hello, struct rng rng, int64_t now_ms);
 void agent_destroy(struct agent **agent);
+/* It gives up, and leaves as after agent_stop, when nothing was heard of the coordinator for so long. It never
+ * does where this was not called. */
+void agent_give_up_after(struct agent *agent, int64_t ms);
 
 /* ---- in ---- */
 
@@ -103,7 +106,7 @@ enum agent_end {
     AGENT_STAYS,
     AGENT_FINISHED, /* the experiment is done */
     AGENT_STOPPED,  /* as agent_stop, or the coordinator by LEAVE, asked */
-    AGENT_REFUSED,  /* the coordinator does not want this worker, or it cannot do the trials */
+    AGENT_REFUSED,  /* the coordinator does not want this worker, it cannot do the trials, or it gave up */
 };
 enum agent_end agent_left(const struct agent *agent);
 /* Why; "" while it stays. Borrowed. */

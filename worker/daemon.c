@@ -115,6 +115,11 @@ static int open_link(struct daemon *daemon, struct problem *problem)
 {
     const char *file = daemon->settings->key_file;
     int err = file ? key_read(file, KEY_WORKER, &daemon->key, problem) : 0;
+    if (err == ERR_NOT_FOUND) {
+        size_t used = strlen(problem->text);
+        snprintf(problem->text + used, sizeof problem->text - used,
+                 "; 'actsearch keygen DIR' on the coordinator's host makes keys, DIR/worker.key among them");
+    }
     struct link_settings link = {.endpoint = daemon->settings->endpoint,
                                  .key = file ? &daemon->key : NULL,
                                  .queued = MESSAGES_QUEUED,
@@ -168,6 +173,8 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     uint64_t seed;
     random_bytes(&seed, sizeof seed);
     daemon->agent = agent_new(&hello, rng_seed(seed, "agent", 0), now_ms());
+    if (settings->give_up_ms > 0)
+        agent_give_up_after(daemon->agent, settings->give_up_ms);
     daemon->dataset = dataset_new(daemon->cache_dir, rng_seed(seed, "dataset", 0));
     if (daemon->setup.epoll < 0)
         err = problem_set(problem, ERR_IO, "epoll: %s", strerror(errno));

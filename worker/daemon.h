@@ -35,6 +35,7 @@ struct daemon_settings {
     const char *command;   /* the user's own trainer (command.h); NULL: the built-in one */
     const char *trainer;   /* how it is called; NULL: DAEMON_OWN_TRAINER, or BUILT_IN_TRAINER without one */
     int64_t stall_ms;      /* a trainer without progress for so long is ended */
+    int64_t give_up_ms;    /* it leaves after so long without a coordinator; 0: never */
     const char *table;     /* trainings that are in this file are not done again; NULL: none */
 };
 

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
-enum { STALL_MIN_MS = 1000, STALL_MAX_MS = 7 * 24 * 3600 * 1000 };
+enum { PATIENCE_MIN_MS = 1000, PATIENCE_MAX_MS = 7 * 24 * 3600 * 1000 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
@@ -29,6 +29,7 @@ enum {
     OPTION_TRAINER,
     OPTION_TRAINER_NAME,
     OPTION_STALL,
+    OPTION_GIVE_UP,
     OPTION_TABLE,
     OPTION_LOG_LEVEL,
 };
@@ -61,6 +62,10 @@ static const struct argp_option options[] = {
      "): all workers of an experiment have the same trainer",
      0},
     {"stall", OPTION_STALL, "TIME", 0, "End a trainer that makes no progress for so long (default 15m)", 0},
+    {"give-up", OPTION_GIVE_UP, "DURATION", 0,
+     "Leave, with exit status 1, when no coordinator was heard for so long (10m, say; default: wait for "
+     "ever)",
+     0},
     {"table", OPTION_TABLE, "FILE", 0,
      "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
      "train only the rest",
@@ -101,13 +106,13 @@ static const char *trainer_of(const struct argp_state *state, const char *name)
     return name;
 }
 
-static int64_t stall_of(const struct argp_state *state, const char *value)
+static int64_t patience_of(const struct argp_state *state, const char *option, const char *value)
 {
     struct problem problem = {0};
-    int64_t stall_ms = 0;
-    if (text_duration(value, STALL_MIN_MS, STALL_MAX_MS, &stall_ms, &problem) != 0)
-        argp_error(state, "--stall: %s", problem.text);
-    return stall_ms;
+    int64_t ms = 0;
+    if (text_duration(value, PATIENCE_MIN_MS, PATIENCE_MAX_MS, &ms, &problem) != 0)
+        argp_error(state, "%s: %s", option, problem.text);
+    return ms;
 }
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
@@ -133,7 +138,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         arguments->daemon.trainer = trainer_of(state, value);
         return 0;
     case OPTION_STALL:
-        arguments->daemon.stall_ms = stall_of(state, value);
+        arguments->daemon.stall_ms = patience_of(state, "--stall", value);
+        return 0;
+    case OPTION_GIVE_UP:
+        arguments->daemon.give_up_ms = patience_of(state, "--give-up", value);
         return 0;
     case OPTION_TABLE:
         arguments->daemon.table = value;

@@ -60,6 +60,14 @@ struct sample *batch_find(const struct batch *batch, uint64_t number)
                : bsearch(&number, batch->out, batch->out_count, sizeof *batch->out, compare_number);
 }
 
+const struct sample *batch_sample(const struct batch *batch, uint64_t number)
+{
+    for (size_t i = 0; i < batch->size; i++)
+        if (!isnan(batch->done[i].reward) && batch->done[i].number == number)
+            return &batch->done[i];
+    return batch_find(batch, number);
+}
+
 bool batch_report(struct batch *batch, uint64_t number, double reward)
 {
     struct sample *sample = batch_find(batch, number), *place = place_of(batch, number);

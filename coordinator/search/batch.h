@@ -45,6 +45,8 @@ bool batch_waits(const struct batch *batch, uint64_t number);
 struct sample *batch_add(struct batch *batch, uint64_t number);
 /* The sample among `out`; NULL where it is not there. */
 struct sample *batch_find(const struct batch *batch, uint64_t number);
+/* The sample among `out` or `done`; NULL where it is in neither. */
+const struct sample *batch_sample(const struct batch *batch, uint64_t number);
 /* Moves a sample from `out` to `done`. True when the batch is complete: learn from `done`, then batch_clear.
  */
 bool batch_report(struct batch *batch, uint64_t number, double reward);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, MODEL_MAGIC = 0x4c444f4d /* "MODL" */, STATE_VERSION = 3 };
+enum { STATE_MAGIC = 0x48435253 /* "SRCH" */, MODEL_MAGIC = 0x4c444f4d /* "MODL" */, STATE_VERSION = 4 };
 
 static const struct search_algorithm *const algorithms[] = {
 #define ALGORITHM_ROW(id, row) [id] = &(row),
@@ -49,6 +49,8 @@ static uint64_t identity_of(const struct experiment *experiment, const struct sp
     buf_put_f64(&buf, experiment->rl.entropy);
     buf_put_f64(&buf, experiment->rl.baseline_decay);
     buf_put_f64(&buf, experiment->rl.gradient_clip);
+    buf_put_u64(&buf, (uint64_t)experiment->rl.replay);
+    buf_put_u64(&buf, experiment->rl.repeats);
     buf_put_u64(&buf, (uint64_t)experiment->evolution.population);
     buf_put_u64(&buf, (uint64_t)experiment->evolution.sample);
     for (int at = 0; at < space_tokens(space); at++)

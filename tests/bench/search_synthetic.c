@@ -1,22 +1,24 @@
 /* search_synthetic: how many proposals each algorithm needs to find a function among those of the paper's
  * space, without training.
  *
- * The function is x·σ(b·x), or, with targets=hidden, another one for each seed, which is drawn from the
- * space; the reward is that of tests/synthetic_reward.h. Prints, for each algorithm, the runs that found the
- * function, the quartiles of the proposals that it took (a run without success counts as infinite), the
- * median of the distinct usable functions among these (each of them would have been a training), the median
- * of the best reward, the time of one proposal with its share of the update, and the size of a saved state
- * and the time to make it.
+ * The function is x·σ(b·x) or another one that is given, or, with target=hidden, another one for each seed,
+ * which is drawn from the space; the reward is that of tests/synthetic_reward.h. With target=scores it is the
+ * sequence with the best sum of hidden scores, tests/synthetic_scores.h. Prints, for each algorithm, the runs
+ * that found it, the quartiles of the proposals that it took (a run without success counts as infinite), the
+ * median of the distinct usable functions (with scores, sequences) among these, each of which would have been
+ * a training, the median of the best reward, the processor time of one proposal with its share of the update,
+ * and the size of a saved state and the time to make it.
  *
  *   search_synthetic [SETTING=VALUE …]
  *
- * SETTING: seeds (20), limit (5000), units (1), algorithm (all), targets (swish or hidden), batch, or a key
- * of [rl] or [evolution].
+ * SETTING: seeds (20), first (1, the first seed), limit (5000), units (1), algorithm (all), target (an
+ * expression, hidden or scores), batch, or a key of [rl] or [evolution].
  */
 #include "common/matrix.h"
 #include "coordinator/search/search.h"
 
 #include "tests/synthetic_reward.h"
+#include "tests/synthetic_scores.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,10 +28,11 @@
 
 struct bench {
     struct space *space;
-    int64_t seeds, limit, units;
-    const char *only; /* algorithm; NULL: all */
-    bool hidden;      /* targets */
+    int64_t seeds, first, limit, units;
+    const char *only;   /* algorithm; NULL: all */
+    const char *target; /* an expression, "hidden" or "scores" */
     struct synthetic synthetic;
+    struct scores scores;
     struct experiment experiment; /* a copy: its texts belong to the parsed one */
 };
 
@@ -52,7 +55,7 @@ static const struct {
 static double now_seconds(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
@@ -74,15 +77,65 @@ static struct expr *hidden_target(const struct space *space, uint64_t seed)
     }
 }
 
+static struct expr *given_target(const char *text)
+{
+    struct expr *expr;
+    struct problem problem = {0};
+    if (expr_parse(text, &expr, &problem) != 0) {
+        fprintf(stderr, "search_synthetic: %s\n", problem.text);
+        exit(2);
+    }
+    return expr;
+}
+
 /* What a seed's search looks for. Kept from seed to seed where it is a table of the same target. */
 static void prepare(struct bench *bench, uint64_t seed)
 {
-    if (bench->synthetic.strings > 0 && !bench->hidden)
+    bool hidden = strcmp(bench->target, "hidden") == 0;
+    if (strcmp(bench->target, "scores") == 0) {
+        scores_release(&bench->scores);
+        bench->scores = scores_new(bench->space, seed);
+        return;
+    }
+    if (bench->synthetic.strings > 0 && !hidden)
         return;
     if (bench->synthetic.space)
         synthetic_release(&bench->synthetic);
-    bench->synthetic = bench->hidden ? synthetic_of(bench->space, hidden_target(bench->space, seed))
-                                     : synthetic_new(bench->space);
+    bench->synthetic =
+        synthetic_of(bench->space, hidden ? hidden_target(bench->space, seed) : given_target(bench->target));
+}
+
+/* What a proposal is worth. */
+static struct synthetic_function value_of(struct bench *bench, const uint16_t *tokens, uint64_t *ret_identity)
+{
+    if (bench->scores.space) {
+        double reward = scores_reward(&bench->scores, tokens);
+        *ret_identity = hash64(tokens, (size_t)space_tokens(bench->space) * sizeof *tokens);
+        return (struct synthetic_function){reward, true, reward > 1 - 1e-9};
+    }
+    int64_t id = synthetic_function(&bench->synthetic, tokens);
+    *ret_identity = (uint64_t)id;
+    return synthetic_at(&bench->synthetic, id);
+}
+
+/* Numbers that were met: open addressing, a power of two of places, the number + 1 in each. */
+struct met {
+    uint64_t *places;
+    size_t mask;
+};
+
+/* Whether the number is new. */
+static bool met_add(struct met *met, uint64_t number)
+{
+    for (size_t at = (size_t)hash64(&number, sizeof number);; at++) {
+        uint64_t *place = &met->places[at & met->mask];
+        if (*place == number + 1)
+            return false;
+        if (*place == 0) {
+            *place = number + 1;
+            return true;
+        }
+    }
 }
 
 static struct outcome run(struct bench *bench, uint64_t seed, uint64_t *proposals, double *search_seconds)
@@ -93,8 +146,11 @@ static struct outcome run(struct bench *bench, uint64_t seed, uint64_t *proposal
     double start = now_seconds();
     struct search *search = search_new(&experiment, bench->space);
     size_t batch = (size_t)experiment.search.batch, open = 0;
-    size_t seen_capacity = bench->synthetic.strings + (size_t)bench->limit;
-    bool *seen = xcalloc(seen_capacity, sizeof *seen), found = false;
+    struct met met = {.mask = 1};
+    while (met.mask < 2 * (size_t)bench->limit)
+        met.mask *= 2;
+    met.places = xcalloc(met.mask--, sizeof *met.places);
+    bool found = false;
     double *reward = xcalloc(batch, sizeof *reward), trainings = 0;
     struct outcome outcome = {.proposals = INFINITY, .trainings = INFINITY};
     *search_seconds += now_seconds() - start;
@@ -105,12 +161,9 @@ static struct outcome run(struct bench *bench, uint64_t seed, uint64_t *proposal
         *search_seconds += now_seconds() - start;
         if (answer == SEARCH_DONE)
             break;
-        int64_t id = synthetic_function(&bench->synthetic, proposal.tokens);
-        struct synthetic_function function = synthetic_at(&bench->synthetic, id);
-        assert(id < (int64_t)seen_capacity);
-        trainings += function.usable && !seen[id];
-        if (id >= 0)
-            seen[id] = true;
+        uint64_t identity;
+        struct synthetic_function function = value_of(bench, proposal.tokens, &identity);
+        trainings += function.usable && met_add(&met, identity);
         reward[open++] = function.reward;
         outcome.best = function.reward > outcome.best ? function.reward : outcome.best;
         if (function.target) {
@@ -126,7 +179,7 @@ static struct outcome run(struct bench *bench, uint64_t seed, uint64_t *proposal
         ++*proposals;
     }
     free(reward);
-    free(seen);
+    free(met.places);
     search_destroy(&search);
     return outcome;
 }
@@ -184,7 +237,7 @@ static void measure(struct bench *bench, const char *name)
     uint64_t proposals = 0;
     int64_t found = 0;
     for (size_t i = 0; i < seeds; i++) {
-        struct outcome outcome = run(bench, i + 1, &proposals, &seconds);
+        struct outcome outcome = run(bench, (uint64_t)bench->first + i, &proposals, &seconds);
         needed[i] = outcome.proposals;
         trainings[i] = outcome.trainings;
         best[i] = outcome.best;
@@ -212,6 +265,7 @@ static bool set(struct bench *bench, const char *argument)
         double *real;
     } settings[] = {
         {"seeds", &bench->seeds, NULL},
+        {"first", &bench->first, NULL},
         {"limit", &bench->limit, NULL},
         {"units", &bench->units, NULL},
         {"batch", &experiment->search.batch, NULL},
@@ -223,6 +277,7 @@ static bool set(struct bench *bench, const char *argument)
         {"entropy", NULL, &experiment->rl.entropy},
         {"baseline_decay", NULL, &experiment->rl.baseline_decay},
         {"gradient_clip", NULL, &experiment->rl.gradient_clip},
+        {"replay", &experiment->rl.replay, NULL},
         {"population", &experiment->evolution.population, NULL},
         {"sample", &experiment->evolution.sample, NULL},
     };
@@ -232,8 +287,12 @@ static bool set(struct bench *bench, const char *argument)
         bench->only = equals + 1;
         return true;
     }
-    if (strcmp(argument, "targets=hidden") == 0 || strcmp(argument, "targets=swish") == 0) {
-        bench->hidden = strcmp(equals + 1, "hidden") == 0;
+    if (strcmp(argument, "repeats=no") == 0 || strcmp(argument, "repeats=yes") == 0) {
+        experiment->rl.repeats = strcmp(equals + 1, "yes") == 0;
+        return true;
+    }
+    if (equals && strncmp(argument, "target=", length + 1) == 0) {
+        bench->target = equals + 1;
         return true;
     }
     for (size_t i = 0; equals && i < sizeof settings / sizeof *settings; i++) {
@@ -251,7 +310,7 @@ static bool set(struct bench *bench, const char *argument)
 int main(int argc, char **argv)
 {
     matrix_fix_core(argv);
-    struct bench bench = {.seeds = 20, .limit = 5000, .units = 1};
+    struct bench bench = {.seeds = 20, .first = 1, .limit = 5000, .units = 1, .target = "x*sigmoid(b*x)"};
     struct problem problem = {0};
     struct experiment *defaults;
     if (experiment_parse("defaults", "[search]\ncandidates = 1\n", NULL, 0, &defaults, &problem) != 0) {
@@ -272,8 +331,8 @@ int main(int argc, char **argv)
     bool exact;
     double strings;
     space_strings(bench.space, &exact, &strings);
-    printf("%.0f strings; at most %lld proposals to find %s\n", strings, (long long)bench.limit,
-           bench.hidden ? "a hidden function" : "x*sigmoid(b*x)");
+    printf("%.0f strings; at most %lld proposals; target: %s\n", strings, (long long)bench.limit,
+           bench.target);
     printf("%-11s %-12s %7s %7s %7s %7s %9s %7s %11s %7s %9s %7s\n", "algorithm", "found", "25 %", "median",
            "75 %", "most", "trainings", "best", "ms/proposal", "state B", "model KiB", "save ms");
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
@@ -284,6 +343,7 @@ int main(int argc, char **argv)
     }
     if (bench.synthetic.space)
         synthetic_release(&bench.synthetic);
+    scores_release(&bench.scores);
     space_destroy(&bench.space);
     experiment_destroy(&defaults);
     return 0;

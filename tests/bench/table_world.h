@@ -27,7 +27,8 @@ struct landscape {
         double mean; /* accuracy at the experiment's steps */
     } * known;
     size_t capacity, functions_known;
-    double best; /* of the means */
+    double best;            /* of the means */
+    double longest_seconds; /* of a training of the experiment's steps that had a core for itself */
 };
 
 static inline double trial_accuracy(const struct table_trial *trial)
@@ -74,10 +75,32 @@ static inline double known_mean(const struct known *known, int64_t steps)
     return count ? sum / count : NAN;
 }
 
+static inline int compare_seconds(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Four times the median of those that did not diverge: where one took longer, its machine was busy with something else. */
+static inline double longest_seconds(const struct trial_table *table)
+{
+    double *seconds = xcalloc(table->count + 1, sizeof *seconds), longest = INFINITY;
+    size_t count = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->trials[i].steps == table->experiment->child.steps && !table->trials[i].diverged)
+            seconds[count++] = table->trials[i].seconds;
+    qsort(seconds, count, sizeof *seconds, compare_seconds);
+    if (count > 0)
+        longest = 4 * seconds[count / 2];
+    free(seconds);
+    return longest;
+}
+
 /* Takes the table. Of two spellings the one with more trainings counts. */
 static inline struct landscape landscape_new(struct trial_table *table)
 {
-    struct landscape landscape = {.table = table, .functions = functions_new()};
+    struct landscape landscape = {
+        .table = table, .functions = functions_new(), .longest_seconds = longest_seconds(table)};
     struct problem problem;
     int err = space_new(&table->experiment->space, &landscape.space, &problem);
     assert(err == 0);
@@ -178,7 +201,8 @@ static inline int64_t duration_ms(const struct world *world, int worker, const s
 {
     const uint64_t hash = hash64(&worker, sizeof worker);
     const double factor = world->setting->workers > 1 ? exp2((double)(hash % 1001) / 500 - 1) : 1;
-    const double ms = 1000 * (trial ? trial->seconds : 1) * factor;
+    const double seconds = trial ? fmin(trial->seconds, world->landscape->longest_seconds) : 1;
+    const double ms = 1000 * seconds * factor;
     return ms < 1 ? 1 : (int64_t)ms;
 }
 
@@ -317,8 +341,8 @@ static inline double last_rewards(const struct world *world)
 static inline struct experiment *world_experiment(const struct world *world, int64_t proposals)
 {
     const struct contest *setting = world->setting;
-    char settings[10][64], *text = experiment_text(world->landscape->table->experiment);
-    const char *overrides[10];
+    char settings[12][64], *text = experiment_text(world->landscape->table->experiment);
+    const char *overrides[12];
     int count = 0;
 #define SET(...) snprintf(settings[count++], sizeof settings[0], __VA_ARGS__)
     SET("search.algorithm=%s", setting->algorithm);
@@ -331,6 +355,7 @@ static inline struct experiment *world_experiment(const struct world *world, int
     SET("halving.rungs=%d", setting->rungs);
     SET("child.seeds=1");
     SET("finals.top=0");
+    SET("queue.lease=24h"); /* these workers say nothing while they train */
 #undef SET
     for (int i = 0; i < count; i++)
         overrides[i] = settings[i];

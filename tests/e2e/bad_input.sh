@@ -92,3 +92,12 @@ refused an_endpoint_that_is_none 2 actsearch-worker nowhere -- 'nowhere' 'tcp://
 
 start peer.log "$BUILD/e2e/peer" coordinator "ipc://$WORK/refuses" 'this worker speaks protocol version 1, the coordinator version 99'
 refused a_worker_that_is_refused_says_why 1 actsearch-worker "ipc://$WORK/refuses" -- 'protocol version 1' '99'
+
+# What is wrong, and what to do about it.
+refused an_experiment_file_is_no_database 1 actsearch rank small.ini -- 'small\.ini' 'small\.db by default'
+refused no_database_says_who_makes_one 1 actsearch rank none.db -- 'actsearch run'
+refused a_database_in_no_folder_says_which_option 1 actsearch run small.ini --db nowhere/a.db -- 'nowhere/a\.db' '\-\-db'
+refused a_coordinator_in_no_folder_says_which_option 1 actsearchd small.ini --db /proc/none/a.db -- '/proc/none' 'No such file'
+refused an_address_of_another_machine_is_told 1 actsearchd small.ini --db elsewhere.db --bind tcp://192.0.2.1:5570 --insecure -- 'this machine'
+refused no_key_says_who_makes_one 1 actsearch-worker tcp://127.0.0.1:5570 --key none.key -- 'none\.key' 'actsearch keygen'
+refused a_number_without_an_upper_bound_says_so 2 actsearch rank none.db -n -4 -- '0 or more'

@@ -55,6 +55,12 @@ name=what_was_fetched_is_whole
 actsearch data verify garments --cache host/one >verify.log 2>&1 && pass $name || fail $name 'it is not' verify.log
 kill -TERM $one; ended $one
 
+name=the_line_that_the_coordinator_prints_starts_a_worker
+line=$(sed -n 's/.*start workers with:  //p' garments.head)
+start pasted.log sh -c "exec $line --cache host/one --slots 1"; pasted=$!
+await 60 works garments.db $pasted && pass $name || fail $name "'$line' does not" pasted.log
+kill -TERM $pasted; ended $pasted
+
 name=daemons_of_one_host_share_what_one_fetched
 worker two.log host/two; two=$worker
 worker three.log host/two; three=$worker

@@ -24,6 +24,7 @@ refused an_unknown_command_gets_the_nearest 2 actsearch rnak -- "no command 'rna
 refused run_without_a_file_is_wrong_usage 2 actsearch run -- 'FILE'
 refused rank_without_a_database_is_wrong_usage 2 actsearch rank -- 'DB'
 refused rank_of_no_file_fails 1 actsearch rank none.db -- 'none\.db'
-refused show_without_an_expression_is_wrong_usage 2 actsearch show none.db -- 'expression'
+refused show_without_a_database_is_wrong_usage 2 actsearch show -- 'DB'
+refused show_of_no_database_fails 1 actsearch show none.db -- 'none\.db'
 refused a_bad_number_of_rows_is_wrong_usage 2 actsearch rank none.db -n many -- 'many'
 refused json_and_csv_exclude_each_other 2 actsearch rank none.db --json --csv -- 'exclude'

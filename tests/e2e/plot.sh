@@ -25,6 +25,15 @@ for what in functions derivatives curves progress space; do
     actsearch plot $what small.db -o $what.png >$what.out 2>&1 && [ "$(head -c 4 $what.png | tail -c 3)" = PNG ] && pass $name ||
         fail $name 'no such picture' $what.out
 done
+for kind in svg png; do
+    name=policy_as_$kind
+    actsearch plot policy small.db -o policy.$kind >policy.out 2>&1 && [ -s policy.$kind ] && pass $name || fail $name 'no such picture' policy.out
+done
+name=the_policy_has_a_line_for_each_token_with_a_choice
+likeliest=$(scalar small.db "SELECT policy ->> '$[4].choice' FROM search_history ORDER BY policy_version DESC LIMIT 1")
+grep -q 'unit 1, unary 2' policy.svg && ! grep -q 'input 1' policy.svg && grep -qF "${likeliest:0:12}" policy.svg && pass $name ||
+    fail $name "no $likeliest, or too much" policy.out
+
 name=the_best_function_is_in_the_legends
 grep -qF "${best:0:30}" functions.svg && grep -qF "${best:0:30}" curves.svg && pass $name || fail $name "no $best" functions.out
 

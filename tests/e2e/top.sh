@@ -15,6 +15,9 @@ done_=$(scalar small.db 'SELECT done FROM progress')
 grep -q '^small  finished' once.out && grep -q '100 %' once.out && grep -qF "$best" once.out && grep -q " $done_ done" once.out &&
     grep -q '<- reference' once.out && pass $name || fail $name 'something is missing' once.out
 
+name=once_shows_what_the_search_has_learnt
+grep -qE '^entropy [0-9]\.[0-9]{3} nats, likeliest .* [01]\.[0-9]{2}' once.out && pass $name || fail $name 'it does not' once.out
+
 name=without_a_terminal_it_is_once_and_plain
 timeout 20 actsearch top small.db >pipe.out 2>&1 && ! grep -q "$(printf '\033')" pipe.out && pass $name || fail $name 'it went on, or has codes' pipe.out
 

@@ -78,6 +78,12 @@ wrong a_command_that_is_not_there_is_told 'no-such-trainer' 'exit status 127.*no
 wrong one_that_says_nothing_and_succeeds_has_failed 'cat >/dev/null' 'exit status 0 after step 0 and no outcome'
 wrong a_trainer_without_progress_is_ended_with_all_that_it_started 'echo "{\"step\":4}"; sleep 983 & sleep 984' 'no step for [0-9]+ s after step [04]' --stall 1s
 
+name=run_says_why_the_first_attempt_failed
+rm -f told.db*
+start told.out actsearch run small.ini --db told.db --workers 1 --trainer 'echo Epoch 1; echo no GPU here >&2; sleep 1'; run=$!
+await 30 grep -q "attempt failed: line 1 of the trainer: 'Epoch 1'" told.out && pass $name || fail $name 'it does not' told.out
+kill -INT "$run"; await 20 gone "$run"; ended "$run"
+
 # ---- processes
 name=a_flood_of_progress_keeps_nobody_from_leaving
 coordinator flood; worker flood 'while :; do echo "{\"step\":1}"; done'
@@ -134,10 +140,10 @@ algorithm = exhaustive
 candidates = 1
 references = relu(x), x*sigmoid(b*x)
 [child]
-steps = 30
+steps = 20
 INI
-    timeout 60 actsearch run torch.ini --workers 1 --trainer "$python $ROOT/scripts/trainers/pytorch.py" --trainer-name pytorch -q >torch.out 2>&1
-    [ "$(scalar torch.db "SELECT count(*) FROM trial WHERE state = 'done' AND correct > 0.3 * validation_count AND parameters = 16794")" -ge 2 ] &&
+    timeout 400 actsearch run torch.ini --workers 1 --trainer "$python $ROOT/scripts/trainers/pytorch.py" --trainer-name pytorch -q >torch.out 2>&1
+    [ "$(scalar torch.db "SELECT count(*) FROM trial WHERE state = 'done' AND correct > 0.25 * validation_count AND parameters = 16794")" -ge 2 ] &&
         [ "$(scalar torch.db "SELECT trial.betas FROM trial JOIN candidate ON candidate.id = trial.candidate WHERE activation = 'x*sigmoid(b0*x)'")" = 96 ] && pass $name ||
         fail $name "$(sqlite3 torch.db 'SELECT * FROM trial')" torch.out
 fi

@@ -94,6 +94,9 @@ CREATE INDEX candidate_ranking ON candidate
     (steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation)
     WHERE seeds > 0;
 
+-- The few that are looked for wherever they stand.
+CREATE INDEX candidate_references ON candidate (activation) WHERE reference = 1;
+
 CREATE TABLE proposal (
     number     INTEGER PRIMARY KEY,
     outcome    TEXT NOT NULL CHECK (outcome = 'new' OR outcome = 'duplicate' OR outcome = 'rejected'),
@@ -220,10 +223,13 @@ INSERT INTO student_t (df, t) VALUES
 
 -- One window for both the place and who comes next, so that rows come in the order of the index, one after the other:
 -- the frame ends with the next one, where there is one. (SQLite reads the inner SELECT row by row, in its order; to sort
--- the outer one again would read all of it first.) Seeds are paired, so the differences are tested and not the means.
+-- the outer one again would read all of it first.) It takes only what the index holds, so that to skip a row costs
+-- little: whoever wants some rows asks for their rank or activation. Seeds are paired, so the differences are tested and
+-- not the means.
 CREATE VIEW ranking AS
-SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference,
-       CASE WHEN seeds > 1 AND next <> id THEN (
+SELECT placed.rank, placed.activation, one.accuracy_mean, one.accuracy_sd, one.seeds, one.trials, one.steps, one.parameters,
+       one.seconds, one.cost_ns, one.reference,
+       CASE WHEN one.seeds > 1 AND placed.next <> placed.id THEN (
            SELECT CASE WHEN pairs > 1 THEN
                mean * mean * pairs > (SELECT t * t FROM student_t WHERE df < pairs ORDER BY df DESC LIMIT 1)
                                      * max(squares - pairs * mean * mean, 0) / (pairs - 1) END
@@ -234,16 +240,18 @@ SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, param
                        FROM trial AS mine
                        JOIN trial AS other ON other.candidate = placed.next AND other.steps = mine.steps
                                               AND other.replica = mine.replica
-                       WHERE mine.candidate = placed.id AND mine.steps = placed.steps
+                       WHERE mine.candidate = placed.id AND mine.steps = one.steps
                              AND mine.state IN ('done', 'diverged') AND other.state IN ('done', 'diverged')))
-           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = placed.steps) END AS distinct_from_next
-FROM (SELECT *, count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
+           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = one.steps) END AS distinct_from_next
+FROM (SELECT id, activation,
+             count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
       FROM candidate
       WHERE seeds > 0
       WINDOW places AS (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean,
                                  activation
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING)
-      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed;
+      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed
+CROSS JOIN candidate AS one ON one.id = placed.id;
 
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
@@ -285,9 +293,9 @@ ORDER BY attempt.ended_ms, attempt.id;
 PRAGMA user_version = 1;
 
 PRAGMA foreign_keys = OFF;
-INSERT INTO experiment VALUES(1,'golden',replace('[experiment]\nname = golden\nseed = 11\n\n[space]\nunits = 1\nunary = x, x^2, sin(x), max(x, 0), sigmoid(x), b*x\nbinary = x1 + x2, x1 * x2\nbeta = independent\nbeta_init = 1\nepsilon = 1e-06\n\n[search]\nalgorithm = random\ncandidates = 6\nproposals = 120\nbatch = 20\nmode = sync\nreferences = relu(x), x*sigmoid(b*x)\n\n[rl]\nhidden = 100\nlayers = 1\nlr = 0.003\nclip = 0.2\nepochs = 2\nentropy = 0.5\nbaseline_decay = 0.95\ngradient_clip = 5\n\n[evolution]\npopulation = 100\nsample = 25\n\n[halving]\neta = 4\nrungs = 1\n\n[child]\ndata = fashion-mnist\nmodel = cnn\nsteps = 100\nbatch = 128\nlr = 0.1\nschedule = cosine\nmomentum = 0.9\nweight_decay = 0.0005\nwarmup = 0\naugment = false\nseeds = 2\nvalidation = 5000\nbeta_lr = -1\nbeta_weight_decay = 0\n\n[finals]\ntop = 0\nseeds = 5\nsteps = 0\n','\n',char(10)),2,'actsearch','00',1,6,1795626369594,1795626369739,'search.candidates reached',0);
+INSERT INTO experiment VALUES(1,'golden',replace('[experiment]\nname = golden\nseed = 11\n\n[space]\nunits = 1\nunary = x, x^2, sin(x), max(x, 0), sigmoid(x), b*x\nbinary = x1 + x2, x1 * x2\nbeta = independent\nbeta_init = 1\nepsilon = 1e-06\n\n[search]\nalgorithm = random\ncandidates = 6\nproposals = 120\nbatch = 20\nmode = sync\nreferences = relu(x), x*sigmoid(b*x)\n\n[rl]\nhidden = 100\nlayers = 1\nlr = 0.003\nclip = 0.2\nepochs = 2\nentropy = 0.3\nbaseline_decay = 0.95\ngradient_clip = 5\nreplay = 20\nrepeats = no\n\n[evolution]\npopulation = 100\nsample = 25\n\n[halving]\neta = 4\nrungs = 1\n\n[child]\ndata = fashion-mnist\nmodel = cnn\nsteps = 100\nbatch = 128\nlr = 0.1\nschedule = cosine\nmomentum = 0.9\nweight_decay = 0.0005\nwarmup = 0\naugment = false\nseeds = 2\nvalidation = 5000\nbeta_lr = -1\nbeta_weight_decay = 0\n\n[finals]\ntop = 0\nseeds = 5\nsteps = 0\n','\n',char(10)),2,'actsearch','00',1,6,1795628215756,1795628216015,'search.candidates reached',0);
 INSERT INTO counters VALUES(1,6,6,2,0,0,0,0,0,0,16,0,0,16,0,0,0,0,0);
-INSERT INTO worker VALUES(1,'00000000000000000000000000000001','host-1',1,2,'actsearch','none','simulated','',2,0,1795626369714,1795626369739,16,0,0);
+INSERT INTO worker VALUES(1,'00000000000000000000000000000001','host-1',1,2,'actsearch','none','simulated','',2,0,1795628215903,1795628216015,16,0,0);
 INSERT INTO candidate VALUES(1,'relu(x)','578f532f65a1fa7dd9779921db84d012fd0e9e5d79389ee293035f1c9191a49a',1,-1,0,100,2,2,0,0,0.50629999999999997228,0.26261945853268370276,6.4809964999999998269,1234,0,1.0,1.0,0.50629999999999997228);
 INSERT INTO candidate VALUES(2,'x*sigmoid(b0*x)','e09e2b2b3c0244ca6b55ab94062813ef5e8a2d07d21f119c1087c74c9d3c539f',1,-1,0,100,2,2,0,0,0.63349999999999995203,0.21510188283694772759,13.397456999999999283,1234,0,1.0,1.0,0.63349999999999995203);
 INSERT INTO candidate VALUES(3,'x+x^2','7a1ee9c1fce48ceac61f97502dc7a33f473e3f5ccd836f2bc04754d7b20f00a0',0,0,0,100,2,2,0,0,0.5250000000000000222,0.041012193308819791526,9.8887505000000004429,1234,0,1.0,1.0,0.5250000000000000222);
@@ -302,38 +310,38 @@ INSERT INTO proposal VALUES(2,'new','usable',5,'','[0,0,1,1,0]',0.0,0,0.73249999
 INSERT INTO proposal VALUES(3,'new','usable',6,'','[0,0,4,4,0]',0.0,0,0.3328999999999999737);
 INSERT INTO proposal VALUES(4,'new','usable',7,'','[0,0,1,2,1]',0.0,0,0.080000000000000001665);
 INSERT INTO proposal VALUES(5,'new','usable',8,'','[0,0,1,4,1]',0.0,0,0.22360000000000002096);
-INSERT INTO trial VALUES(1,1,0,2419005109489361,0,100,'done',0,4294967297,1795626369730,100,3460,5000,10.724868000000000733,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(2,1,1,6344840352161967,0,100,'done',0,4294967298,1795626369730,100,1603,5000,2.2371249999999998081,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(3,2,0,2419005109489361,0,100,'done',0,4294967299,1795626369731,100,3928,5000,15.330244999999999677,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(4,2,1,6344840352161967,0,100,'done',0,4294967300,1795626369731,100,2407,5000,11.464669000000000664,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(5,3,0,2419005109489361,0,100,'done',0,4294967301,1795626369732,100,2480,5000,7.5030900000000002592,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(6,3,1,6344840352161967,0,100,'done',0,4294967302,1795626369732,100,2770,5000,12.274411000000000626,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(7,4,0,2419005109489361,0,100,'done',0,4294967303,1795626369734,100,3289,5000,5.9397409999999997154,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(8,4,1,6344840352161967,0,100,'done',0,4294967304,1795626369734,100,1346,5000,7.5181029999999999802,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(9,5,0,2419005109489361,0,100,'done',0,4294967305,1795626369735,100,4734,5000,4.5688680000000001513,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(10,5,1,6344840352161967,0,100,'done',0,4294967306,1795626369736,100,2591,5000,11.579755000000000464,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(11,6,0,2419005109489361,0,100,'done',0,4294967307,1795626369736,100,264,5000,12.94898200000000088,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(12,6,1,6344840352161967,0,100,'done',0,4294967308,1795626369737,100,3065,5000,6.903895000000000337,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(13,7,0,2419005109489361,0,100,'done',0,4294967309,1795626369737,100,776,5000,4.8112830000000004204,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(14,7,1,6344840352161967,0,100,'done',0,4294967310,1795626369738,100,24,5000,11.642979999999999663,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(15,8,0,2419005109489361,0,100,'done',0,4294967311,1795626369739,100,1950,5000,16.67465699999999984,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(16,8,1,6344840352161967,0,100,'done',0,4294967312,1795626369739,100,286,5000,2.7820339999999998958,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO attempt VALUES(4294967297,1,1,'taken',1795626369726,1795626369730,'');
-INSERT INTO attempt VALUES(4294967298,2,1,'taken',1795626369726,1795626369730,'');
-INSERT INTO attempt VALUES(4294967299,3,1,'taken',1795626369730,1795626369731,'');
-INSERT INTO attempt VALUES(4294967300,4,1,'taken',1795626369730,1795626369731,'');
-INSERT INTO attempt VALUES(4294967301,5,1,'taken',1795626369731,1795626369732,'');
-INSERT INTO attempt VALUES(4294967302,6,1,'taken',1795626369731,1795626369732,'');
-INSERT INTO attempt VALUES(4294967303,7,1,'taken',1795626369734,1795626369734,'');
-INSERT INTO attempt VALUES(4294967304,8,1,'taken',1795626369734,1795626369734,'');
-INSERT INTO attempt VALUES(4294967305,9,1,'taken',1795626369735,1795626369735,'');
-INSERT INTO attempt VALUES(4294967306,10,1,'taken',1795626369735,1795626369736,'');
-INSERT INTO attempt VALUES(4294967307,11,1,'taken',1795626369736,1795626369736,'');
-INSERT INTO attempt VALUES(4294967308,12,1,'taken',1795626369736,1795626369737,'');
-INSERT INTO attempt VALUES(4294967309,13,1,'taken',1795626369737,1795626369737,'');
-INSERT INTO attempt VALUES(4294967310,14,1,'taken',1795626369738,1795626369738,'');
-INSERT INTO attempt VALUES(4294967311,15,1,'taken',1795626369738,1795626369739,'');
-INSERT INTO attempt VALUES(4294967312,16,1,'taken',1795626369738,1795626369739,'');
+INSERT INTO trial VALUES(1,1,0,2419005109489361,0,100,'done',0,4294967297,1795628215923,100,3460,5000,10.724868000000000733,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(2,1,1,6344840352161967,0,100,'done',0,4294967298,1795628215923,100,1603,5000,2.2371249999999998081,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(3,2,0,2419005109489361,0,100,'done',0,4294967299,1795628215943,100,3928,5000,15.330244999999999677,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(4,2,1,6344840352161967,0,100,'done',0,4294967300,1795628215943,100,2407,5000,11.464669000000000664,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(5,3,0,2419005109489361,0,100,'done',0,4294967301,1795628215955,100,2480,5000,7.5030900000000002592,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(6,3,1,6344840352161967,0,100,'done',0,4294967302,1795628215955,100,2770,5000,12.274411000000000626,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(7,4,0,2419005109489361,0,100,'done',0,4294967303,1795628215967,100,3289,5000,5.9397409999999997154,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(8,4,1,6344840352161967,0,100,'done',0,4294967304,1795628215967,100,1346,5000,7.5181029999999999802,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(9,5,0,2419005109489361,0,100,'done',0,4294967305,1795628215987,100,4734,5000,4.5688680000000001513,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(10,5,1,6344840352161967,0,100,'done',0,4294967306,1795628215987,100,2591,5000,11.579755000000000464,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(11,6,0,2419005109489361,0,100,'done',0,4294967307,1795628215995,100,264,5000,12.94898200000000088,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(12,6,1,6344840352161967,0,100,'done',0,4294967308,1795628215995,100,3065,5000,6.903895000000000337,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(13,7,0,2419005109489361,0,100,'done',0,4294967309,1795628216010,100,776,5000,4.8112830000000004204,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(14,7,1,6344840352161967,0,100,'done',0,4294967310,1795628216010,100,24,5000,11.642979999999999663,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(15,8,0,2419005109489361,0,100,'done',0,4294967311,1795628216015,100,1950,5000,16.67465699999999984,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(16,8,1,6344840352161967,0,100,'done',0,4294967312,1795628216015,100,286,5000,2.7820339999999998958,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO attempt VALUES(4294967297,1,1,'taken',1795628215914,1795628215923,'');
+INSERT INTO attempt VALUES(4294967298,2,1,'taken',1795628215914,1795628215923,'');
+INSERT INTO attempt VALUES(4294967299,3,1,'taken',1795628215931,1795628215943,'');
+INSERT INTO attempt VALUES(4294967300,4,1,'taken',1795628215931,1795628215943,'');
+INSERT INTO attempt VALUES(4294967301,5,1,'taken',1795628215955,1795628215955,'');
+INSERT INTO attempt VALUES(4294967302,6,1,'taken',1795628215955,1795628215955,'');
+INSERT INTO attempt VALUES(4294967303,7,1,'taken',1795628215959,1795628215967,'');
+INSERT INTO attempt VALUES(4294967304,8,1,'taken',1795628215959,1795628215967,'');
+INSERT INTO attempt VALUES(4294967305,9,1,'taken',1795628215979,1795628215987,'');
+INSERT INTO attempt VALUES(4294967306,10,1,'taken',1795628215979,1795628215987,'');
+INSERT INTO attempt VALUES(4294967307,11,1,'taken',1795628215991,1795628215995,'');
+INSERT INTO attempt VALUES(4294967308,12,1,'taken',1795628215991,1795628215995,'');
+INSERT INTO attempt VALUES(4294967309,13,1,'taken',1795628216003,1795628216010,'');
+INSERT INTO attempt VALUES(4294967310,14,1,'taken',1795628216003,1795628216010,'');
+INSERT INTO attempt VALUES(4294967311,15,1,'taken',1795628216011,1795628216015,'');
+INSERT INTO attempt VALUES(4294967312,16,1,'taken',1795628216011,1795628216015,'');
 INSERT INTO curve VALUES(1,0,1,2.5);
 INSERT INTO curve VALUES(1,1,100,2.25);
 INSERT INTO curve VALUES(2,0,1,2.5);
@@ -366,8 +374,8 @@ INSERT INTO curve VALUES(15,0,1,2.5);
 INSERT INTO curve VALUES(15,1,100,2.25);
 INSERT INTO curve VALUES(16,0,1,2.5);
 INSERT INTO curve VALUES(16,1,100,2.25);
-INSERT INTO search_state VALUES(1,6,6,0,0.0,0.0,1795626369739,'[]',X'535243480300000078a3d570745250f40600000000000000000000000000000036b6fcb30aed7bfd');
-INSERT INTO search_history VALUES(0,6,6,0.0,0.0,1795626369739,'[]');
-INSERT INTO event VALUES(1,1795626369594,'start','coordinator started, epoch 1');
-INSERT INTO event VALUES(2,1795626369714,'worker','worker on host-1 joined: 2 slots, none kernels, simulated');
-INSERT INTO event VALUES(3,1795626369739,'finish','search.candidates reached: 6 candidates, 6 proposals');
+INSERT INTO search_state VALUES(1,6,6,0,0.0,0.0,1795628216015,'[]',X'53524348040000008e3b7c414c3731fa060000000000000000000000000000002473cfe8b81e5f2d');
+INSERT INTO search_history VALUES(0,6,6,0.0,0.0,1795628216015,'[]');
+INSERT INTO event VALUES(1,1795628215756,'start','coordinator started, epoch 1');
+INSERT INTO event VALUES(2,1795628215903,'worker','worker on host-1 joined: 2 slots, none kernels, simulated');
+INSERT INTO event VALUES(3,1795628216015,'finish','search.candidates reached: 6 candidates, 6 proposals');

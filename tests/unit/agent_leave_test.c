@@ -254,6 +254,29 @@ static void a_lease_that_comes_while_it_leaves_is_returned(void **state)
     assert_int_equal(count_of(script, MSG_RETURN), 2);
 }
 
+static void it_gives_up_after_a_silence_if_it_was_told_to(void **state)
+{
+    struct script *script = *state;
+    agent_give_up_after(script->agent, 60 * 1000);
+    start_work(script);
+    hear_lease(script, 7);
+    act(script);
+    script->now_ms += 59 * 1000;
+    hear_about(script, MSG_ACK, 1); /* about nothing: but somebody is there */
+    script->now_ms += 59 * 1000;
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 0);
+    assert_true(agent_next_ms(script->agent) <= script->now_ms + 1000);
+    script->now_ms += 1000;
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 1); /* what it trains is worth saving */
+    trainer_ends(script, 0, MSG_RETURN);
+    script->now_ms += AGENT_LEAVE_MS;
+    act(script);
+    assert_int_equal(agent_left(script->agent), AGENT_REFUSED);
+    assert_non_null(strstr(agent_reason(script->agent), "--give-up"));
+}
+
 static void nothing_brings_it_back_after_the_end(void **state)
 {
     struct script *script = *state;
@@ -313,6 +336,7 @@ int main(void)
         PROMISE(one_that_was_never_greeted_stops_without_a_word),
         PROMISE(a_lease_that_comes_while_it_leaves_is_returned),
         PROMISE(one_that_cannot_do_the_trials_stops_all_and_says_why),
+        PROMISE(it_gives_up_after_a_silence_if_it_was_told_to),
         PROMISE(nothing_brings_it_back_after_the_end),
         PROMISE(messages_that_only_workers_send_are_ignored),
     };

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 6, HIDDEN = 5, LAYERS = 2, UNITS = 3 };
+enum { DRAWN = 6, BATCH = 8 /* two are replayed */, HIDDEN = 5, LAYERS = 2, UNITS = 3 };
 
 struct setup {
     struct space *space;
@@ -41,8 +41,8 @@ static struct setup setup_new(size_t capacity)
     setup.relevant = xcalloc(BATCH * steps, sizeof(bool));
     setup.advantage = xcalloc(BATCH, sizeof(double));
     setup.gradient = xcalloc(setup.controller->count, sizeof(double));
-    setup.batch = (struct ppo_batch){BATCH, xcalloc(BATCH * steps, sizeof(uint16_t)), setup.old,
-                                     setup.relevant, setup.advantage};
+    setup.batch = (struct ppo_batch){BATCH,     DRAWN,          xcalloc(BATCH * steps, sizeof(uint16_t)),
+                                     setup.old, setup.relevant, setup.advantage};
     for (size_t first = 0; first < BATCH; first += capacity) {
         size_t count = BATCH - first < capacity ? BATCH - first : capacity;
         controller_forward(setup.controller, setup.pass, count, setup.batch.tokens + first * steps, &rng);
@@ -50,7 +50,8 @@ static struct setup setup_new(size_t capacity)
             for (size_t t = 0; t < steps; t++) {
                 uint16_t token = setup.batch.tokens[(first + b) * steps + t];
                 double now = pass_row(setup.controller, setup.pass, setup.pass->log_probability, t, b)[token];
-                setup.old[(first + b) * steps + t] = now == 0 ? 0 : now + 0.8 * rng_uniform(&rng) - 0.4;
+                double other = now + 0.8 * rng_uniform(&rng) - 0.4;
+                setup.old[(first + b) * steps + t] = first + b >= DRAWN ? NAN : now == 0 ? 0 : other;
             }
     }
     for (size_t b = 0; b < BATCH; b++) {
@@ -143,7 +144,7 @@ static void the_batch_of_this_test_has_clipped_and_unclipped_tokens_of_both_sign
     struct setup setup = setup_new(BATCH);
     loss_of(&setup, setup.gradient);
     int seen[2][3] = {{0}};
-    for (size_t b = 0; b < BATCH; b++)
+    for (size_t b = 0; b < DRAWN; b++)
         for (size_t t = 0; t < setup.controller->steps; t++) {
             size_t at = b * setup.controller->steps + t;
             double *row = pass_row(setup.controller, setup.pass, setup.pass->log_probability, t, b);
@@ -209,11 +210,33 @@ static void a_token_that_cannot_change_the_function_is_moved_by_the_entropy_bonu
     setup_release(&setup);
 }
 
+static void a_replayed_sequence_is_learnt_as_by_a_ratio_of_one(void **state)
+{
+    (void)state;
+    struct setup setup = setup_new(BATCH);
+    size_t steps = setup.controller->steps;
+    loss_of(&setup, setup.gradient);
+    double *as_replayed = xcalloc(setup.controller->count, sizeof(double));
+    for (size_t b = 0; b < BATCH; b++) /* now all are, or all are drawn from this very policy */
+        for (size_t t = 0; t < steps; t++)
+            setup.old[b * steps + t] = pass_row(setup.controller, setup.pass, setup.pass->log_probability, t,
+                                                b)[setup.batch.tokens[b * steps + t]];
+    setup.batch.drawn = 0;
+    loss_of(&setup, as_replayed);
+    setup.batch.drawn = BATCH;
+    loss_of(&setup, setup.gradient);
+    for (size_t i = 0; i < setup.controller->count; i++)
+        assert_true(fabs(setup.gradient[i] - as_replayed[i]) < 1e-12);
+    free(as_replayed);
+    setup_release(&setup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_batch_of_this_test_has_clipped_and_unclipped_tokens_of_both_signs),
         cmocka_unit_test(the_gradient_of_the_loss_is_that_of_finite_differences),
+        cmocka_unit_test(a_replayed_sequence_is_learnt_as_by_a_ratio_of_one),
         cmocka_unit_test(a_batch_larger_than_the_pass_has_the_same_loss_and_gradient),
         cmocka_unit_test(a_token_that_cannot_change_the_function_is_moved_by_the_entropy_bonus_alone),
         cmocka_unit_test(a_forced_token_costs_nothing_and_moves_nothing),

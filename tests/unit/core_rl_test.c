@@ -83,11 +83,16 @@ static void what_is_learnt_of_each_token_is_written_as_json(void **state)
     turn(&bench);
     assert_string_equal(bench.disk.search.policy, "[]");
     run_to_the_end(&bench, 1);
-    assert_string_equal(bench.disk.search.policy, "[{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
-                                                  "{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
-                                                  "{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
-                                                  "{\"choice\":\"x\",\"probability\":1,\"entropy\":0},"
-                                                  "{\"choice\":\"x1*x2\",\"probability\":1,\"entropy\":0}]");
+    static const char *const tokens[] = {"input 1", "input 2", "unary 1", "unary 2", "binary"};
+    struct buf wanted = {0};
+    for (int i = 0; i < 5; i++)
+        buf_printf(&wanted,
+                   "%s{\"unit\":1,\"token\":\"%s\",\"choices\":1,\"choice\":\"%s\",\"probability\":1,"
+                   "\"entropy\":0}",
+                   i == 0 ? "[" : ",", tokens[i], i < 4 ? "x" : "x1*x2");
+    buf_printf(&wanted, "]");
+    assert_string_equal(bench.disk.search.policy, buf_text(&wanted));
+    buf_release(&wanted);
     close_bench(&bench);
 }
 

@@ -480,8 +480,8 @@ static bool all_have_left(const struct party *party)
 static bool loses_nothing(const struct fate *fate)
 {
     const struct weather *weather = &fate->weather;
-    return weather->drop + weather->silence + weather->reconnect + weather->unsent + weather->parting +
-                   weather->late + weather->clock + fate->sigterm ==
+    return weather->drop + weather->worker_crash + weather->silence + weather->reconnect + weather->unsent +
+                   weather->parting + weather->late + weather->clock + fate->sigterm ==
                0 &&
            weather->delay_ms <= 1000;
 }

@@ -52,6 +52,15 @@ static void a_row_ends_with_its_last_cell_that_holds_something(void **state)
     table_destroy(&table);
 }
 
+static void levels_are_on_the_scale_that_is_given(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    picture_levels((const double[]){0, 0.5, 1, 2, -1, NAN}, 6, 0, 1, &text);
+    assert_string_equal(buf_text(&text), "▁▅██▁!");
+    buf_release(&text);
+}
+
 static void a_sparkline_spans_lowest_to_highest_and_marks_what_is_not_finite(void **state)
 {
     (void)state;
@@ -114,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_aligned_by_characters_not_bytes),
         cmocka_unit_test(a_row_ends_with_its_last_cell_that_holds_something),
+        cmocka_unit_test(levels_are_on_the_scale_that_is_given),
         cmocka_unit_test(a_sparkline_spans_lowest_to_highest_and_marks_what_is_not_finite),
         cmocka_unit_test(a_picture_shows_f_and_its_derivative),
         cmocka_unit_test(a_picture_survives_values_that_are_not_finite),

@@ -122,13 +122,18 @@ static void the_line_has_speed_updates_failures_and_the_best(void **state)
         .candidates = 12, .target_candidates = 60, .trials = 20, .done = 9, .policy_version = 1};
     struct buf text = {0};
     monitor_detail(&monitor, &row, 5000, &text);
-    assert_string_equal(buf_text(&text), "12/60 candidates, 1 update");
+    assert_string_equal(buf_text(&text), "12/60 candidates, 0 workers, 1 update");
     buf_clear(&text);
-    row.done = 18, row.failed = 1, row.policy_version = 2, row.best_accuracy = 0.84321;
+    row.workers = 3, row.done = 18, row.failed = 1, row.policy_version = 2, row.best_accuracy = 0.84321;
     strcpy(row.best_activation, "max(x,sin(x))");
     monitor_detail(&monitor, &row, 5000 + 3600000, &text);
-    assert_string_equal(buf_text(&text),
-                        "12/60 candidates, 1 failed, best 84.32 % max(x,sin(x)), 2 updates, 10 trials/h");
+    assert_string_equal(
+        buf_text(&text),
+        "12/60 candidates, best 84.32 %, 1 failed, 10 trials/h, 3 workers, 2 updates; best: max(x,sin(x))");
+    buf_clear(&text);
+    strcpy(row.phase, "paused");
+    monitor_detail(&monitor, &row, 5000 + 3600000, &text);
+    assert_non_null(strstr(buf_text(&text), "paused (actsearch resume): 12/60"));
     buf_release(&text);
     experiment_destroy(&experiment);
 }

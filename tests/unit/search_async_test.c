@@ -140,6 +140,7 @@ static void a_known_optimum_is_learnt_from_late_rewards(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof learning / sizeof *learning; i++) {
         struct experiment experiment = async_experiment(learning[i], 2);
+        experiment.rl.repeats = true;
         experiment.search.batch = 20;
         experiment.evolution.population = 40;
         experiment.evolution.sample = 10;

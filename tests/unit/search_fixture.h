@@ -49,6 +49,7 @@ static inline struct experiment small_experiment(enum algorithm algorithm, uint6
     experiment.rl.entropy = 0.001;
     experiment.rl.baseline_decay = 0.9;
     experiment.rl.gradient_clip = 5;
+    experiment.rl.replay = 4;
     experiment.evolution.population = 16;
     experiment.evolution.sample = 4;
     return experiment;

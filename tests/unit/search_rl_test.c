@@ -12,6 +12,7 @@
 #include "tests/unit/search_fixture.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void the_state_does_not_depend_on_the_order_of_the_reports(void **state)
@@ -199,6 +200,7 @@ static void a_reward_with_a_known_optimum_is_learnt_and_entropy_falls(void **sta
     struct space *space = small_space(2);
     struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
     experiment.search.batch = 20;
+    experiment.rl.repeats = true;
     struct search *search = search_new(&experiment, space);
     double first = run_batch(search, space, 20, NULL), last = 0;
     struct search_status at_first = search_status(search);
@@ -248,6 +250,121 @@ static void what_is_learnt_of_each_token_is_visible(void **state)
     search_destroy(&twin);
     search_destroy(&search);
     space_destroy(&space);
+}
+
+/* All sequences drawn so far, in the order of their numbers. */
+struct drawn {
+    size_t count;
+    uint16_t tokens[400][SPACE_MAX_TOKENS];
+};
+
+static bool was_drawn(const struct drawn *drawn, const uint16_t *tokens)
+{
+    for (size_t i = 0; i < drawn->count; i++)
+        if (memcmp(drawn->tokens[i], tokens, sizeof drawn->tokens[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Runs whole batches until `drawn` has `count`, and returns how many of them had been drawn before. */
+static size_t draw_until(struct search *search, const struct space *space, size_t count, struct drawn *drawn)
+{
+    size_t repeated = 0;
+    while (drawn->count < count) {
+        struct proposal proposal[8];
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(search_next(search, &proposal[i]), SEARCH_PROPOSED);
+            repeated += was_drawn(drawn, proposal[i].tokens);
+            memcpy(drawn->tokens[drawn->count++], proposal[i].tokens, sizeof proposal[i].tokens);
+        }
+        for (int i = 0; i < 8; i++)
+            search_report(search, proposal[i].number, reward_of(space, proposal[i].tokens));
+    }
+    return repeated;
+}
+
+static void no_sequence_is_proposed_twice_however_settled_the_policy(void **state)
+{
+    (void)state;
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    experiment.rl.entropy = 0;
+    experiment.rl.lr = 0.03; /* it collapses at once */
+    struct drawn *drawn = xcalloc(1, sizeof *drawn);
+    struct search *search = search_new(&experiment, space);
+    assert_int_equal(draw_until(search, space, 200, drawn), 0);
+    struct search *twin =
+        twin_of(search, &experiment, space); /* nor by one that goes on from what is saved */
+    search_destroy(&search);
+    assert_int_equal(draw_until(twin, space, 400, drawn), 0);
+    search_destroy(&twin);
+    drawn->count = 0;
+    experiment.rl.repeats = true;
+    search = search_new(&experiment, space);
+    assert_true(draw_until(search, space, 400, drawn) > 100);
+    search_destroy(&search);
+    space_destroy(&space);
+    free(drawn);
+}
+
+static void an_exhausted_space_is_proposed_whole_and_then_again(void **state)
+{
+    (void)state;
+    struct space *space = small_space(1); /* 48 sequences */
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    struct drawn *drawn = xcalloc(1, sizeof *drawn);
+    struct search *search = search_new(&experiment, space);
+    size_t early = draw_until(search, space, 40, drawn);
+    assert_in_range(early, 0, 4); /* the last ones may not be found by chance */
+    assert_in_range(draw_until(search, space, 240, drawn), 200 - 8, 200);
+    size_t distinct = 0;
+    for (size_t i = 0; i < drawn->count; i++) {
+        struct drawn before = {.count = i};
+        memcpy(before.tokens, drawn->tokens, i * sizeof *drawn->tokens);
+        distinct += !was_drawn(&before, drawn->tokens[i]);
+    }
+    assert_int_equal(distinct, 48);
+    search_destroy(&search);
+    space_destroy(&space);
+    free(drawn);
+}
+
+/* Only the very first proposal has a reward: of its tokens that matter and have a choice, how many the policy
+ * prefers as they were, after so many batches; and how many there are. */
+static int preferred(int64_t replay, int batches, int *ret_free)
+{
+    struct space *space = small_space(2);
+    struct experiment experiment = small_experiment(ALGORITHM_RL, 2);
+    experiment.rl.replay = replay;
+    struct search *search = search_new(&experiment, space);
+    struct proposal first, proposal;
+    int same = 0;
+    for (int i = 0; i < 8 * batches; i++) {
+        search_next(search, i == 0 ? &first : &proposal);
+        for (int j = 0; i % 8 == 7 && j < 8; j++)
+            search_report(search, (uint64_t)(i - 7 + j), i - 7 + j == 0 ? 1 : 0);
+    }
+    struct search_status status = search_status(search);
+    bool relevant[SPACE_MAX_TOKENS];
+    space_relevant(space, first.tokens, relevant);
+    *ret_free = 0;
+    for (int at = 0; at < status.tokens; at++) {
+        if (space_choices(space, at) == 1 || !relevant[at])
+            continue;
+        ++*ret_free;
+        same += status.token[at].likeliest == first.tokens[at] && status.token[at].probability > 0.6;
+    }
+    search_destroy(&search);
+    space_destroy(&space);
+    return same;
+}
+
+static void the_best_so_far_is_learnt_again_though_it_is_not_proposed_again(void **state)
+{
+    (void)state;
+    int choosable;
+    assert_true(preferred(0, 120, &choosable) <= choosable / 2);
+    assert_true(preferred(1, 120, &choosable) >= choosable - 1);
 }
 
 static void rewards_that_are_all_equal_teach_nothing(void **state)
@@ -335,6 +452,7 @@ static void a_batch_larger_than_one_pass_is_learnt_from(void **state)
     struct space *space = small_space(1);
     struct experiment experiment = small_experiment(ALGORITHM_RL, 3);
     experiment.search.batch = 150;
+    experiment.rl.repeats = true;
     struct search *search = search_new(&experiment, space);
     double sum[2] = {0};
     for (int batch = 0; batch < 40; batch++) {
@@ -366,6 +484,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_forged_state_with_a_right_hash_is_read_within_bounds),
         cmocka_unit_test(a_reward_with_a_known_optimum_is_learnt_and_entropy_falls),
         cmocka_unit_test(what_is_learnt_of_each_token_is_visible),
+        cmocka_unit_test(no_sequence_is_proposed_twice_however_settled_the_policy),
+        cmocka_unit_test(an_exhausted_space_is_proposed_whole_and_then_again),
+        cmocka_unit_test(the_best_so_far_is_learnt_again_though_it_is_not_proposed_again),
         cmocka_unit_test(rewards_that_are_all_equal_teach_nothing),
         cmocka_unit_test(the_log_probability_is_that_of_the_whole_sequence),
         cmocka_unit_test(a_space_without_a_choice_is_proposed_with_probability_one),

@@ -10,6 +10,7 @@
 #include "coordinator/search/search.h"
 
 #include "tests/synthetic_reward.h"
+#include "tests/synthetic_scores.h"
 #include "tests/unit/search_fixture.h"
 
 static void the_controller_finds_swish_by_its_defaults(void **state)
@@ -119,12 +120,38 @@ static void the_target_is_one_string_and_the_best_reward_is_one(void **state)
     space_destroy(&space);
 }
 
+/* Every string of a small space, some of whose functions ignore their arguments. */
+static void the_hidden_scores_have_the_optimum_that_they_say(void **state)
+{
+    (void)state;
+    for (int units = 1; units <= 2; units++) {
+        struct space *space = space_of(units, "x, sin(x), b", "x1*x2, x1, x2");
+        struct scores scores = scores_new(space, (uint64_t)units);
+        bool exact;
+        double best = -INFINITY, worst = INFINITY, ignored;
+        uint64_t strings = space_strings(space, &exact, &ignored);
+        assert_true(exact);
+        for (uint64_t i = 0; i < strings; i++) {
+            uint16_t tokens[SPACE_MAX_TOKENS];
+            space_unrank(space, i, tokens);
+            best = fmax(best, scores_of(&scores, tokens));
+            worst = fmin(worst, scores_of(&scores, tokens));
+            assert_in_range((int)(1000 * scores_reward(&scores, tokens)), 0, 1000);
+        }
+        assert_true(fabs(best - scores.best) < 1e-9);
+        assert_true(fabs(worst - scores.worst) < 1e-9);
+        scores_release(&scores);
+        space_destroy(&space);
+    }
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
     matrix_fix_core(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_target_is_one_string_and_the_best_reward_is_one),
+        cmocka_unit_test(the_hidden_scores_have_the_optimum_that_they_say),
         cmocka_unit_test(the_controller_finds_swish_by_its_defaults),
         cmocka_unit_test(evolution_finds_swish_by_its_defaults),
         cmocka_unit_test(evolution_finds_swish_among_two_units),
