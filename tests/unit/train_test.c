@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/nn_fixture.h"
+#include "worker/nn/checkpoint.h"
 #include "worker/nn/train.h"
 
 #include <math.h>
@@ -239,6 +240,19 @@ static void models_have_their_published_sizes(void **state)
     }
 }
 
+static void the_largest_of_each_family_can_be_built_and_saved(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"resnet-110", "preresnet-299", "wrn-40-12-drop-90",
+                                         "densenet-100-24-drop-90", "densenet-bc-250-40-drop-90"};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        int64_t betas;
+        const int64_t parameters = parameters_of(models[i], (struct shape){3, 32, 32}, "b0*x+b1", &betas);
+        /* the value and the velocity of each, and an eighth for padded lanes and all else */
+        assert_in_range((parameters + betas) * 2 * (int64_t)sizeof(float), 1, CHECKPOINT_MAX_BYTES / 9 * 8);
+    }
+}
+
 static void a_description_lists_layers_and_totals(void **state)
 {
     (void)state;
@@ -400,6 +414,7 @@ int main(void)
         cmocka_unit_test(data_that_are_too_few_are_refused),
         cmocka_unit_test(an_unknown_model_is_refused_with_the_list),
         cmocka_unit_test(models_have_their_published_sizes),
+        cmocka_unit_test(the_largest_of_each_family_can_be_built_and_saved),
         cmocka_unit_test(a_description_lists_layers_and_totals),
         cmocka_unit_test(the_published_training_of_a_model_is_a_valid_child),
         cmocka_unit_test(the_schedule_warms_up_and_falls_to_zero),
