@@ -117,7 +117,7 @@ static void each_refusal_says_the_line_what_is_allowed_and_the_nearest_spelling(
         {RANDOM "[child]\naugment = maybe\n", 5, {"child.augment: expected true or false, not 'maybe'"}},
         {RANDOM "[child]\nschedule = cosin\n",
          5,
-         {"expected cosine, step or constant, not 'cosin'", "did you mean 'cosine'?"}},
+         {"expected cosine, step, constant or fifths, not 'cosin'", "did you mean 'cosine'?"}},
         {RANDOM "[child]\ndata = ../x\n", 5, {"child.data: expected a name of at most 63 letters"}},
         {RANDOM "[queue]\nlease = 30\n",
          5,
