@@ -28,7 +28,8 @@ static double trials_of_finals(const struct experiment *experiment, int referenc
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
 {
     *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
-    if (experiment->search.candidates > 0)
+    monitor->only_references = experiment->search.algorithm == ALGORITHM_NONE;
+    if (experiment->search.candidates > 0 || monitor->only_references)
         monitor->trials = trials_of(experiment, references);
     monitor->finals = trials_of_finals(experiment, references);
     monitor->longer = (double)experiment_finals_steps(experiment) / (double)experiment->child.steps;
@@ -100,10 +101,12 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
         buf_printf(ret_text, "paused (actsearch resume): ");
     if (in_finals(row))
         buf_printf(ret_text, "finals: ");
-    buf_printf(ret_text, "%lld", (long long)row->candidates);
-    if (row->target_candidates > 0)
+    buf_printf(ret_text, "%lld", (long long)(monitor->only_references ? closed : row->candidates));
+    if (monitor->only_references)
+        buf_printf(ret_text, "/%lld", (long long)row->trials);
+    else if (row->target_candidates > 0)
         buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
-    buf_printf(ret_text, " candidates");
+    buf_printf(ret_text, monitor->only_references ? " trainings" : " candidates");
     if (row->best_activation[0])
         buf_printf(ret_text, ", best %.2f %%", 100 * row->best_accuracy);
     if (row->failed)

@@ -10,6 +10,7 @@
 
 struct monitor {
     bool rl;
+    bool only_references; /* nothing is proposed: what counts is trainings */
     double trials;    /* that there will be in the search; 0: not known */
     double finals;    /* and in the finals */
     double longer;    /* so many times as long as one of the search is one of the finals */

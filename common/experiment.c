@@ -217,14 +217,39 @@ static int take_override(struct reading *reading, int number, struct problem *pr
     return err ? ERR_USAGE : 0;
 }
 
-static int check_references(const struct experiment *experiment, struct problem *problem)
+/* The canonical text holds formulas, so that it stays what it is whatever names there will be. */
+static void put_formulas_for_names(struct experiment *experiment)
+{
+    struct text_list list = {0};
+    struct problem seen_when_it_was_set;
+    struct buf text = {0};
+    if (!*experiment->search.references ||
+        text_list_parse(experiment->search.references, INI_VALUE_MAX, &list, &seen_when_it_was_set) != 0)
+        return;
+    for (int i = 0; i < list.count; i++) {
+        char *formula = xstrdup(expr_known_text(list.items[i]));
+        free(list.items[i]);
+        list.items[i] = formula;
+    }
+    text_list_put(&list, &text);
+    text_list_release(&list);
+    free(experiment->search.references);
+    experiment->search.references = (char *)text.data;
+}
+
+static int check_references(struct experiment *experiment, struct problem *problem)
 {
     struct expr **references = NULL;
     int count = 0;
+    put_formulas_for_names(experiment);
     int err = experiment_references(experiment, &references, &count, problem);
     for (int i = 0; i < count; i++)
         expr_destroy(&references[i]);
     free(references);
+    if (!err && count == 0 && experiment->search.algorithm == ALGORITHM_NONE)
+        return problem_set(problem, ERR_INPUT,
+                           "search.references: with search.algorithm = none they are all that is trained: "
+                           "expected at least one");
     return err;
 }
 
@@ -264,7 +289,12 @@ static int check_limits(struct experiment *experiment, struct problem *problem)
 {
     const int64_t candidates = experiment->search.candidates;
     int64_t *proposals = &experiment->search.proposals;
-    if (experiment->search.algorithm != ALGORITHM_EXHAUSTIVE) {
+    if (experiment->search.algorithm == ALGORITHM_NONE) {
+        if (candidates != 0 || *proposals != 0)
+            return problem_set(problem, ERR_INPUT,
+                               "search.%s: expected 0, since search.algorithm = none proposes nothing",
+                               candidates != 0 ? "candidates" : "proposals");
+    } else if (experiment->search.algorithm != ALGORITHM_EXHAUSTIVE) {
         if (candidates == 0)
             return problem_set(problem, ERR_INPUT,
                                "search.candidates: expected 1 or more: how many distinct functions to try");

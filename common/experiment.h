@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/space.h"
 
-enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL, ALGORITHM_NONE };
 enum search_mode { MODE_SYNC, MODE_ASYNC };
 enum { MAX_RUNGS = 16 };
 
@@ -26,7 +26,8 @@ struct experiment {
             proposals; /* proposals after which it ends (20 × candidates filled in); 0 with exhaustive: no end */
         int64_t batch; /* proposals that learn together */
         enum search_mode mode;
-        char *references; /* expressions, separated by commas outside of parentheses */
+        char *references; /* expressions, separated by commas outside of parentheses; names of known functions
+                             are replaced when it is read */
     } search;
     struct {
         int64_t hidden; /* units of the LSTM */
