@@ -4,7 +4,6 @@
 #include "common/text.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +173,13 @@ static int set_value(struct experiment *experiment, const struct setting *settin
     strncat(problem->text, hint, sizeof problem->text - strlen(problem->text) - 1);
     problem_prefix(problem, "%s.%s", setting->section, setting->key);
     return err;
+}
+
+int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value,
+                   struct problem *problem)
+{
+    const struct setting *setting = setting_find(settings, SETTINGS, section, key);
+    return setting ? set_value(experiment, setting, value, problem) : refuse_key(section, key, problem);
 }
 
 static int take_pair(void *context, const char *section, const char *key, const char *value, int line,
@@ -363,36 +369,12 @@ int experiment_parse(const char *name, const char *text, const char *const *over
     return err;
 }
 
-static int read_file(const char *path, char **ret_text, struct problem *problem)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return problem_set(problem, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: cannot be opened: %s",
-                           path, strerror(errno));
-    char *text = xcalloc(INI_TEXT_MAX + 2, 1);
-    size_t size = fread(text, 1, INI_TEXT_MAX + 1, file);
-    int err = 0;
-    if (ferror(file))
-        err = problem_set(problem, ERR_IO, "%.200s: cannot be read: %s", path, strerror(errno));
-    else if (size > INI_TEXT_MAX)
-        err = problem_set(problem, ERR_LIMIT, "%.200s: has more than %d bytes: no experiment file", path,
-                          INI_TEXT_MAX);
-    else if (memchr(text, '\0', size))
-        err = problem_set(problem, ERR_INPUT, "%.200s: has a zero byte: no text", path);
-    fclose(file);
-    if (err)
-        free(text);
-    else
-        *ret_text = text;
-    return err;
-}
-
 int experiment_load(const char *path, const char *const *overrides, int override_count,
                     struct experiment **ret_experiment, struct problem *problem)
 {
     char *text = NULL;
     *problem = (struct problem){0};
-    int err = read_file(path, &text, problem);
+    int err = ini_file(path, &text, problem);
     if (!err)
         err = experiment_parse(path, text, overrides, override_count, ret_experiment, problem);
     free(text);

@@ -73,6 +73,9 @@ int experiment_parse(const char *name, const char *text, const char *const *over
 int experiment_load(const char *path, const char *const *overrides, int override_count,
                     struct experiment **ret_experiment, struct problem *problem);
 void experiment_destroy(struct experiment **experiment);
+/* Sets one key as a line of a file would, but looks at no other: what holds between keys is not checked. The problem says what is
+ * allowed, as "section.key: …". */
+int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value, struct problem *problem);
 
 /* Where the results of the experiment file `path` go unless --db says otherwise: "demo.db", in the current folder, for
  * experiments/demo.ini. malloc'd. */
