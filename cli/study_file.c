@@ -42,10 +42,12 @@ struct pair {
     int line;                    /* 0: an override */
 };
 
+enum { OVERRIDDEN = -1 };
+
 struct reading {
     const char *name;
     struct head head;
-    int head_line[KEYS]; /* 0: not in the file */
+    int head_line[KEYS]; /* 0: not in the file; OVERRIDDEN */
     struct pair *pairs;
     int pair_count;
     struct experiment *scratch; /* takes each line, to see whether it can be taken */
@@ -60,6 +62,11 @@ static bool begins(const char *text, const char *start)
 static bool of_a_network(const char *section)
 {
     return begins(section, "model ") || begins(section, "data ");
+}
+
+static bool is_operational(const char *section)
+{
+    return strcmp(section, "queue") == 0 || strcmp(section, "log") == 0;
 }
 
 static int refuse_section(const char *section, struct problem *problem)
@@ -84,7 +91,7 @@ static int check_pair(struct reading *reading, const char *section, const char *
                       struct problem *problem)
 {
     const bool child = strcmp(section, "child") == 0 || of_a_network(section);
-    if (!child && strcmp(section, "queue") != 0 && strcmp(section, "log") != 0)
+    if (!child && !is_operational(section))
         return refuse_section(section, problem);
     if (child && own_key(key))
         return problem_set(problem, ERR_INPUT, "%.60s.%s: a study has %s", section, key, own_key(key));
@@ -115,7 +122,7 @@ static int take_head(struct reading *reading, const char *key, const char *value
     int *first = &reading->head_line[setting - keys];
     if (*first && !reading->overriding)
         return problem_set(problem, ERR_INPUT, "study.%s stands there twice, first in line %d", key, *first);
-    *first = reading->overriding ? 0 : line;
+    *first = reading->overriding ? OVERRIDDEN : line;
     int err = setting_set(setting, &reading->head, value, problem);
     if (err)
         problem_prefix(problem, "study.%s", key);
@@ -168,7 +175,7 @@ static int place(const struct reading *reading, struct problem *problem, int err
     for (int i = 0; i < KEYS && problem->line == 0; i++) {
         char *start = xasprintf("study.%s: ", keys[i].key);
         if (begins(problem->text, start))
-            problem->line = reading->head_line[i];
+            problem->line = reading->head_line[i] == OVERRIDDEN ? 0 : reading->head_line[i];
         free(start);
     }
     if (problem->line > 0)
@@ -298,7 +305,13 @@ static int read_names(const char *key, const char *text, char **names, int limit
     return err;
 }
 
-/* A section of a network must be of one that is studied: a slip of the pen would be without effect. */
+static int line_of(const struct reading *reading, const char *key)
+{
+    return reading->head_line[setting_find(keys, KEYS, "study", key) - keys];
+}
+
+/* A section of a network must be of one that is studied: a slip of the pen would be without effect. Where an override
+ * has narrowed the list, those of the others rest. */
 static int check_sections(const struct reading *reading, const struct study *study, struct problem *problem)
 {
     for (int i = 0; i < reading->pair_count; i++) {
@@ -309,13 +322,12 @@ static int check_sections(const struct reading *reading, const struct study *stu
         const char *name = strchr(section, ' ') + 1;
         char *const *names = model ? study->models : study->data;
         const int count = model ? study->model_count : study->data_count;
-        bool found = false;
+        bool found = line_of(reading, model ? "models" : "data") == OVERRIDDEN;
         for (int k = 0; k < count && !found; k++)
             found = strcmp(names[k], name) == 0;
         if (!found) {
-            problem->line = reading->pairs[i].line;
-            return problem_set(problem, ERR_INPUT, "[%.60s]: study.%s has no '%.60s'", section,
-                               model ? "models" : "data", name);
+            return problem_at(problem, ERR_INPUT, reading->pairs[i].line, 0,
+                              "[%.60s]: study.%s has no '%.60s'", section, model ? "models" : "data", name);
         }
     }
     return 0;
@@ -407,22 +419,29 @@ static int set_child(const struct reading *reading, const char *model, const cha
     return err;
 }
 
-/* What no result depends on. */
+/* What no result depends on is in the file of a cell as it is in that of the study. */
+static int set_operational(const struct reading *reading, struct experiment *experiment,
+                           struct problem *problem)
+{
+    int err = 0;
+    for (int i = 0; i < reading->pair_count && !err; i++) {
+        const struct pair *pair = &reading->pairs[i];
+        if (is_operational(pair->section))
+            err = experiment_set(experiment, pair->section, pair->key, pair->value, problem);
+    }
+    return err;
+}
+
 static void put_operational(const struct reading *reading, struct buf *text)
 {
-    static const char *const sections[] = {"queue", "log"};
-    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
-        buf_printf(text, "\n[%s]\n", sections[s]);
-        for (int i = 0; i < reading->pair_count; i++) {
-            const struct pair *pair = &reading->pairs[i];
-            bool last =
-                strcmp(pair->section, sections[s]) == 0; /* an override stands behind what it replaces */
-            for (int k = i + 1; k < reading->pair_count && last; k++)
-                last = strcmp(reading->pairs[k].section, pair->section) != 0 ||
-                       strcmp(reading->pairs[k].key, pair->key) != 0;
-            if (last)
-                buf_printf(text, "%s = %s\n", pair->key, pair->value);
-        }
+    for (int i = 0; i < reading->pair_count; i++) {
+        const struct pair *pair = &reading->pairs[i];
+        bool last = is_operational(pair->section); /* an override stands behind what it replaces */
+        for (int k = i + 1; k < reading->pair_count && last; k++)
+            last = strcmp(reading->pairs[k].section, pair->section) != 0 ||
+                   strcmp(reading->pairs[k].key, pair->key) != 0;
+        if (last)
+            buf_printf(text, "\n[%s]\n%s = %s\n", pair->section, pair->key, pair->value);
     }
 }
 
@@ -435,23 +454,23 @@ static int add_cell(const struct reading *reading, struct study *study, int data
     struct study_cell *cell = &study->cells[study->cell_count++];
     *cell = (struct study_cell){.data = data, .model = model, .rate = rate, .lr = lr};
     cell->name = xasprintf("%s+%s+%s", study->data[data], study->models[model], lr_text);
-    struct experiment *draft = NULL;
-    int err = start_experiment(study, &draft, problem);
+    int err = start_experiment(study, &cell->experiment, problem);
     if (!err)
-        err = set_child(reading, study->models[model], study->data[data], draft, problem);
+        err = set_child(reading, study->models[model], study->data[data], cell->experiment, problem);
     if (!err)
-        err = experiment_set(draft, "child", "lr", lr_text, problem);
+        err = experiment_set(cell->experiment, "child", "lr", lr_text, problem);
+    if (!err)
+        err = set_operational(reading, cell->experiment, problem);
+    if (!err && (err = experiment_check(cell->experiment, problem)) != 0)
+        problem_prefix(problem, "%s", cell->name);
     if (!err) {
         struct buf text = {0};
-        char *canonical = experiment_text(draft);
+        char *canonical = experiment_text(cell->experiment);
         buf_printf(&text, "%s", canonical);
         put_operational(reading, &text);
         cell->text = (char *)text.data;
-        err = experiment_parse(cell->name, cell->text, NULL, 0, &cell->experiment, problem);
-        problem->line = 0; /* it is one of a text that nobody sees */
         free(canonical);
     }
-    experiment_destroy(&draft);
     return err;
 }
 

@@ -330,8 +330,8 @@ static int check_space(const struct experiment *experiment, struct problem *prob
     return 0;
 }
 
-/* What holds between the settings. What is wrong comes before what is missing. */
-static int check_all(struct experiment *experiment, struct problem *problem)
+/* What is wrong comes before what is missing. */
+int experiment_check(struct experiment *experiment, struct problem *problem)
 {
     if (2 * experiment->queue.heartbeat_ms > experiment->queue.lease_ms)
         return problem_set(problem, ERR_INPUT,
@@ -358,7 +358,7 @@ int experiment_parse(const char *name, const char *text, const char *const *over
     for (int i = 0; i < override_count && !err; i++)
         err = take_override(&reading, i, problem);
     if (!err) {
-        err = check_all(reading.experiment, problem);
+        err = experiment_check(reading.experiment, problem);
         if (err)
             err = problem_place(&reading, problem, err);
     }

@@ -73,7 +73,9 @@ int experiment_parse(const char *name, const char *text, const char *const *over
 int experiment_load(const char *path, const char *const *overrides, int override_count,
                     struct experiment **ret_experiment, struct problem *problem);
 void experiment_destroy(struct experiment **experiment);
-/* Sets one key as a line of a file would, but looks at no other: what holds between keys is not checked. The problem says what is
+/* What holds between the keys, as "section.key: …"; fills in what follows from others. */
+int experiment_check(struct experiment *experiment, struct problem *problem);
+/* Sets one key as a line of a file would, but looks at no other: experiment_check does that. The problem says what is
  * allowed, as "section.key: …". */
 int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value, struct problem *problem);
 
