@@ -11,7 +11,8 @@
 #include "common/log.h"
 #include "common/space.h"
 
-enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
+/* AUTO stands in no experiment that was read: it is the better of evolution and rl for the size of the space. */
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL, ALGORITHM_AUTO };
 enum search_mode { MODE_SYNC, MODE_ASYNC };
 enum { MAX_RUNGS = 16 };
 
