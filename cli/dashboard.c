@@ -55,17 +55,6 @@ struct screen {
     struct buf *out;
 };
 
-/* A control character, also one of C1 (U+0080 to U+009F), would be a command to the terminal. */
-static void disarm(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at; at++) {
-        if (*at < ' ' || *at == 0x7F)
-            *at = '?';
-        else if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0)
-            at[0] = at[1] = '?';
-    }
-}
-
 /* A line, cut to the width. Nothing where the screen is full. */
 __attribute__((format(printf, 3, 4))) static void put_line(struct screen *screen, const char *style,
                                                            const char *format, ...)
@@ -79,7 +68,7 @@ __attribute__((format(printf, 3, 4))) static void put_line(struct screen *screen
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
-    disarm(text);
+    terminal_disarm(text);
     const bool coloured = screen->view->colours && style[0];
     const bool fits = text_width(text) <= screen->view->columns;
     const size_t size = terminal_fit(text, fits ? screen->view->columns : screen->view->columns - 1);
@@ -150,10 +139,14 @@ static void put_head(struct dashboard *dashboard, struct screen *screen, const s
     struct buf text = {0};
     if (row->finished_because[0])
         buf_printf(&text, "finished: %s, ", row->finished_because);
+    else if (screen->view->coordinator == CONTROL_GONE)
+        buf_printf(&text, "not running (the same command goes on), ");
+    else
+        buf_printf(&text, "%s, ", row->phase);
     monitor_duration(row->elapsed_seconds, &text);
     put_line(screen, BOLD, "%s  %s after its start", dashboard->name, buf_text(&text));
     buf_clear(&text);
-    put_bar(dashboard, screen, row->finished_because[0] ? 1 : monitor_fraction(&dashboard->monitor, row));
+    put_bar(dashboard, screen, estimate_fraction(&dashboard->monitor.estimate, row));
     monitor_detail(&dashboard->monitor, row, screen->view->now_ms, &text);
     put_line(screen, PLAIN, "%s", buf_text(&text));
     put_line(screen, PLAIN, "%lld proposals: %lld duplicates, %lld rejected", (long long)row->proposals,
@@ -248,11 +241,13 @@ static void put_workers(struct screen *screen, const struct answer *workers, con
         buf_release(&training);
     }
     put_line(screen, PLAIN, "%s", "");
-    if (workers->rows == 0)
+    if (screen->view->coordinator == CONTROL_GONE)
+        put_line(screen, DIM, "no coordinator runs, so no worker is connected");
+    else if (workers->rows == 0)
         put_line(screen, DIM, "no worker is connected");
     else
         put_table(screen, table, PLAIN);
-    if (workers->rows > shown)
+    if (workers->rows > shown && screen->view->coordinator != CONTROL_GONE)
         put_line(screen, DIM, "… and %d more", workers->rows - shown);
     table_destroy(&table);
 }
@@ -321,8 +316,9 @@ int dashboard_draw(struct dashboard *dashboard, struct store_reader *reader,
         err = put_policy(&screen, reader, row.entropy, problem);
     }
     if (!err) {
-        const int shown = workers.rows < WORKERS_MOST ? workers.rows : WORKERS_MOST;
-        const int worker_rows = 2 + shown + (workers.rows > shown),
+        const int listed = view->coordinator == CONTROL_GONE ? 0 : workers.rows;
+        const int shown = listed < WORKERS_MOST ? listed : WORKERS_MOST;
+        const int worker_rows = 2 + shown + (listed > shown),
                   failure_rows = failures.rows ? 2 + failures.rows : 0;
         err = put_ranking(&screen, reader, screen.rows_left - 2 - worker_rows - failure_rows, problem);
         put_workers(&screen, &workers, &leases, shown);

@@ -8,6 +8,7 @@
 
 #include "cli/monitor.h"
 #include "coordinator/store_read.h"
+#include "proto/control.h"
 
 struct dashboard {
     struct monitor monitor;
@@ -25,7 +26,8 @@ struct dashboard_view {
     int columns;
     int rows; /* at most so many lines; the ranked list gets what the rest leaves */
     bool colours;
-    int64_t now_ms; /* Unix time */
+    int64_t now_ms;                /* Unix time */
+    enum control_life coordinator; /* the database itself does not know that one was killed */
 };
 int dashboard_draw(struct dashboard *dashboard, struct store_reader *reader,
                    const struct dashboard_view *view, struct buf *ret_text, struct problem *problem);

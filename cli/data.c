@@ -4,6 +4,7 @@
 #include "cli/table.h"
 #include "common/json.h"
 #include "worker/nn/data.h"
+#include "worker/nn/data_published.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static const struct action {
     const char *expected;
     int (*run)(const struct arguments *arguments, const char *dir);
 } actions[] = {
-    {"add", 2, 2, "NAME and DIR", data_add},
+    {"add", 1, 2, "NAME and DIR", data_add},
     {"list", 0, 0, "nothing", data_show},
     {"verify", 0, 1, "at most a NAME", data_check},
 };
@@ -70,6 +71,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             argp_error(state, "expected add, list or verify");
         else if (arguments->count - 1 < action->low)
             argp_error(state, "%s takes %s", action->name, action->expected);
+        else if (action->run == data_add && arguments->count == 2 &&
+                 !published_system_dir(arguments->words[1]))
+            argp_error(state, "add takes NAME and DIR: no package on this machine has '%s'",
+                       arguments->words[1]);
         else if (arguments->json && action->run != data_show)
             argp_error(state, "--json goes with list");
         return 0;
@@ -81,11 +86,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "add NAME DIR\nlist\nverify [NAME]",
+    .args_doc = "add NAME [DIR]\nlist\nverify [NAME]",
     .doc = "add unpacks the files in DIR into the cache as data set NAME: IDX (train-images-idx3-ubyte, "
            "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; plain or .gz), "
            "CIFAR-10 (data_batch_1.bin to data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, "
-           "test.bin).\n"
+           "test.bin). Without DIR: the files of a Debian package (fashion-mnist).\n"
            "list says what is there. verify reads everything again and compares with the hashes.\v"
            "The names fashion-mnist, mnist, cifar-10 and cifar-100 are for the published data of that "
            "name; give your own data another one. fashion-mnist is added by itself where Debian's package "
@@ -97,10 +102,12 @@ static int data_add(const struct arguments *arguments, const char *dir)
     struct problem problem;
     struct hash hash;
     char hex[HASH_HEX];
-    if (data_import(dir, arguments->words[1], arguments->words[2], &hash, &problem))
+    const char *name = arguments->words[1];
+    const char *from = arguments->count > 2 ? arguments->words[2] : published_system_dir(name);
+    if (data_import(dir, name, from, &hash, &problem))
         return print_problem("actsearch data", NULL, &problem);
     hash_hex(&hash, hex);
-    printf("%s  %s\n", hex, arguments->words[1]);
+    printf("%s  %s\n", hex, name);
     return STATUS_DONE;
 }
 

@@ -21,6 +21,9 @@ void gnuplot_put_text(struct buf *script, const char *text)
     buf_printf(script, "'");
 }
 
+/* What a picture is called until it is whole. */
+#define PART ".part"
+
 /* The script as a file in memory, which is passed on to children, with the picture going to picture_fd. −1:
  * there is none. */
 static int script_file(const struct buf *script, int picture_fd)
@@ -65,7 +68,8 @@ static int draw(char *program, const struct buf *script, const char *unfinished,
 {
     const int picture_fd = open(unfinished, O_RDWR | O_CREAT | O_TRUNC, 0666); /* passed on */
     if (picture_fd < 0)
-        return problem_set(problem, ERR_IO, "cannot write %s: %s", unfinished, strerror(errno));
+        return problem_set(problem, ERR_IO, "cannot write %.*s: %s",
+                           (int)strlen(unfinished) - (int)strlen(PART), unfinished, strerror(errno));
     const int script_fd = script_file(script, picture_fd), log_fd = memfd_create("log", MFD_CLOEXEC);
     int err = 0;
     if (script_fd < 0 || log_fd < 0)
@@ -92,7 +96,7 @@ int gnuplot_make(const struct buf *script, const char *path, struct problem *pro
         return problem_set(
             problem, ERR_NOT_FOUND,
             "the pictures are drawn by gnuplot, which is not installed: apt-get install gnuplot-nox");
-    char *unfinished = xasprintf("%s.part", path);
+    char *unfinished = xasprintf("%s" PART, path);
     int err = draw(program, script, unfinished, problem);
     if (!err && rename(unfinished, path) != 0)
         err = problem_set(problem, ERR_IO, "cannot write %s: %s", path, strerror(errno));

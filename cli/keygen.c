@@ -64,10 +64,9 @@ static const struct argp parser = {
     .doc =
         "Makes DIR with the keys of a coordinator, and a key file for a worker; run again, it adds workers. "
         "Nothing that is there is ever changed.\v"
-        "  actsearch keygen keys                                    once\n"
-        "  actsearchd --bind tcp://*:5570 --keys keys FILE.ini      on this host\n"
-        "  actsearch-worker tcp://HOST:5570 --key worker.key        on another, with a copy of "
-        "keys/worker.key\n\n"
+        "  actsearch keygen keys                                  once\n"
+        "  actsearchd --bind tcp://*:5570 --keys keys FILE.ini    on this host\n"
+        "  actsearch-worker tcp://HOST:5570 --key worker.key      there, with a copy\n\n"
         "DIR/server.key stays on this host. DIR/NAME.key is for worker NAME: copy it there by a way that "
         "nobody else reads (scp), and remove it here if you like. DIR/workers/NAME.pub lets that worker in: "
         "a running coordinator notices within seconds when such a file is added or removed."};

@@ -3,98 +3,52 @@
 #include <math.h>
 #include <string.h>
 
-/* How many trials there will be, about: from each rung one in eta climbs, and references train on the lowest
- * and the top one. */
-static double trials_of(const struct experiment *experiment, int references)
-{
-    double climbing = (double)experiment->search.candidates, trials = 0;
-    for (int64_t rung = 0; rung < experiment->halving.rungs; rung++) {
-        trials += climbing;
-        climbing /= (double)experiment->halving.eta;
-    }
-    trials += references * (experiment->halving.rungs > 1 ? 2 : 1);
-    return trials * (double)experiment->child.seeds;
-}
-
-/* Where they train as long as the search, its trials are their first seeds. */
-static double trials_of_finals(const struct experiment *experiment, int references)
-{
-    double seeds = (double)experiment->finals.seeds;
-    if (experiment_finals_steps(experiment) == experiment->child.steps)
-        seeds = fmax(seeds - (double)experiment->child.seeds, 0);
-    return experiment->finals.top > 0 ? ((double)experiment->finals.top + references) * seeds : 0;
-}
-
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
 {
     *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
-    if (experiment->search.candidates > 0)
-        monitor->trials = trials_of(experiment, references);
-    monitor->finals = trials_of_finals(experiment, references);
-    struct space *space = NULL;
-    struct problem unlikely; /* experiment_parse has made this space before */
-    if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE &&
-        space_new(&experiment->space, &space, &unlikely) == 0)
-        space_strings(space, &(bool){false}, &monitor->proposals);
-    space_destroy(&space);
-    if (experiment->search.proposals > 0 &&
-        (monitor->proposals == 0 || (double)experiment->search.proposals < monitor->proposals))
-        monitor->proposals = (double)experiment->search.proposals;
+    estimate_start(&monitor->estimate, experiment, references);
 }
 
-static int64_t closed_trials(const struct progress_row *row)
+static bool is_paused(const struct progress_row *row)
 {
-    return row->done + row->diverged + row->failed;
+    return strcmp(row->phase, "paused") == 0;
 }
 
-static bool in_finals(const struct progress_row *row)
+/* ", 1 worker", ", 2 workers" */
+static void put_count(int64_t count, const char *noun, struct buf *ret_text)
 {
-    return strcmp(row->phase, "finals") == 0;
-}
-
-/* The search ends at what comes first: so many candidates, or so many proposals. */
-double monitor_fraction(const struct monitor *monitor, const struct progress_row *row)
-{
-    if (in_finals(row)) /* all its trials are there from its beginning */
-        return (double)closed_trials(row) / (double)row->trials;
-    double by_trials = NAN, by_proposals = NAN;
-    if (monitor->trials > 0)
-        by_trials = (double)closed_trials(row) / monitor->trials;
-    if (monitor->proposals > 0) {
-        /* The proposals so far are done to the share to which their trials are: a duplicate costs nothing. */
-        const double share = row->trials ? (double)closed_trials(row) / (double)row->trials : 1;
-        by_proposals = share * (double)row->proposals / monitor->proposals;
-    }
-    double search = fmax(monitor->trials, (double)row->trials);
-    double share_of_search = search > 0 && row->finals == 0 ? search / (search + monitor->finals) : 1;
-    return fmin(fmax(by_trials, by_proposals), 1) * share_of_search;
+    buf_printf(ret_text, ", %lld %s%s", (long long)count, noun, count == 1 ? "" : "s");
 }
 
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
                     struct buf *ret_text)
 {
-    const int64_t closed = closed_trials(row);
+    const int64_t closed = estimate_closed(row);
     if (!monitor->begun) {
         monitor->begun = true;
         monitor->first_closed = closed;
         monitor->first_ms = now_ms;
     }
-    if (in_finals(row))
+    if (is_paused(row))
+        buf_printf(ret_text, "paused (actsearch resume): ");
+    if (estimate_in_finals(row))
         buf_printf(ret_text, "finals: ");
     buf_printf(ret_text, "%lld", (long long)row->candidates);
     if (row->target_candidates > 0)
         buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
     buf_printf(ret_text, " candidates");
+    if (row->best_activation[0])
+        buf_printf(ret_text, ", best %.2f %%", 100 * row->best_accuracy);
     if (row->failed)
         buf_printf(ret_text, ", %lld failed", (long long)row->failed);
-    if (row->best_activation[0])
-        buf_printf(ret_text, ", best %.2f %% %s", 100 * row->best_accuracy, row->best_activation);
-    if (monitor->rl)
-        buf_printf(ret_text, ", %lld update%s", (long long)row->policy_version,
-                   row->policy_version == 1 ? "" : "s");
     const double hours = (double)(now_ms - monitor->first_ms) / 3600000;
     if (closed > monitor->first_closed && hours > 0)
         buf_printf(ret_text, ", %.0f trials/h", (double)(closed - monitor->first_closed) / hours);
+    put_count(row->workers, "worker", ret_text);
+    if (monitor->rl)
+        put_count(row->policy_version, "update", ret_text);
+    if (row->best_activation[0])
+        buf_printf(ret_text, "; best: %s", row->best_activation);
 }
 
 void monitor_duration(double seconds, struct buf *ret_text)

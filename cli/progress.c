@@ -17,8 +17,7 @@ enum {
     TERMINAL_MS = 200,
     PIPE_MS = 10000,
     BAR_WIDTH = 24,
-    BAR_WIDTH_NARROW = 10, /* where the terminal has fewer columns than COLUMNS_WIDE */
-    COLUMNS_WIDE = 120,
+    COLUMNS_WIDE = 110, /* with fewer the text needs the room more than a bar does */
 };
 
 struct progress {
@@ -42,7 +41,7 @@ struct progress *progress_new(FILE *out)
 {
     struct progress *progress = xcalloc(1, sizeof *progress);
     progress->out = out;
-    progress->terminal = isatty(fileno(out));
+    progress->terminal = terminal_moves(out);
     progress->start_ms = now_ms();
     return progress;
 }
@@ -84,12 +83,13 @@ static void draw_bar(const struct progress *progress, double fraction, const cha
 {
     int columns, rows;
     terminal_size(progress->out, &columns, &rows);
-    const int width = columns < COLUMNS_WIDE ? BAR_WIDTH_NARROW : BAR_WIDTH;
     char bar[BAR_WIDTH + 1] = "";
-    for (int i = 0; i < width; i++)
-        bar[i] = i + 1 <= fraction * width ? '#' : '-';
+    for (int i = 0; i < BAR_WIDTH; i++)
+        bar[i] = i + 1 <= fraction * BAR_WIDTH ? '#' : '-';
     char *line = isnan(fraction) ? xasprintf("%s", detail)
-                                 : xasprintf("[%s] %3d %%%s  %s", bar, (int)(100 * fraction), left, detail);
+                 : columns < COLUMNS_WIDE
+                     ? xasprintf("%3d %%%s  %s", (int)(100 * fraction), left, detail)
+                     : xasprintf("[%s] %3d %%%s  %s", bar, (int)(100 * fraction), left, detail);
     fputs("\r", progress->out);
     put_cut(progress->out, line, columns - 1);
     fputs("\033[K", progress->out); /* clears the rest of the line */

@@ -1,7 +1,9 @@
 #include "cli/ranking.h"
 
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
+#include "common/buf.h"
 #include "common/expr/expr.h"
 #include "common/json.h"
 
@@ -9,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The name under which people know the function, NULL where it has none. */
 static const char *known_name(const char *activation)
@@ -44,6 +47,7 @@ bool pareto_keeps(struct pareto *pareto, const struct ranking_row *row)
 
 struct table_context {
     const struct ranking_options *options;
+    bool narrow; /* without parameters and time, and names beside the functions */
     struct table *table;
     struct pareto pareto;
     int64_t shown, rows;
@@ -103,26 +107,62 @@ static bool table_visit(void *context, const struct ranking_row *row)
     list->like_next = list->like_next || like_next;
     table_cell(list->table, "%lld", (long long)row->seeds);
     table_cell(list->table, "%lld", (long long)row->steps);
-    table_cell(list->table, "%s", parameters);
-    measure_cell(list->table, row->seconds, "s", 1);
+    if (!list->narrow) {
+        table_cell(list->table, "%s", parameters);
+        measure_cell(list->table, row->seconds, "s", 1);
+    }
     measure_cell(list->table, row->cost_ns, "ns", 2);
-    table_cell(list->table, "%s", row->activation);
-    if (name || row->reference)
-        table_cell(list->table, "%s%s%s%s", row->reference ? "<- " : "", name ? name : "",
-                   name && row->reference ? ", " : "", row->reference ? "reference" : "");
+    struct buf remark = {0};
+    if (name || row->reference) { /* the arrow says reference by itself where there is little room */
+        const bool word = row->reference && !(list->narrow && name);
+        buf_printf(&remark, "%s%s%s%s", row->reference ? "<- " : "", name ? name : "",
+                   name && word ? ", " : "", word ? "reference" : "");
+    }
+    if (list->narrow) {
+        table_cell(list->table, "%s%s%s", row->activation, remark.size ? "  " : "", buf_text(&remark));
+    } else {
+        table_cell(list->table, "%s", row->activation);
+        table_cell(list->table, "%s", buf_text(&remark));
+    }
+    buf_release(&remark);
     return true;
 }
 
+static int fill_table(struct store_reader *reader, struct table_context *list, struct problem *problem)
+{
+    static const struct {
+        const char *title;
+        bool wide; /* not in a narrow table */
+    } header[] = {
+        {"rank", false},      {"accuracy", false}, {"± sd", false},   {"seeds", false},      {"steps", false},
+        {"parameters", true}, {"time", true},      {"f + f'", false}, {"activation", false}, {"", true}};
+    list->table = table_new(list->narrow ? "rrlrrrl" : "rrlrrrrrll");
+    table_row(list->table);
+    for (size_t i = 0; i < sizeof header / sizeof *header; i++)
+        if (!header[i].wide || !list->narrow)
+            table_cell(list->table, "%s", header[i].title);
+    const struct ranking_options *options = list->options;
+    if (options->limit == 0 || options->pareto)
+        return store_ranking(reader, 0, table_visit, list, problem);
+    int64_t count;
+    int err = store_ranking_top(reader, options->limit, table_visit, list, &count, problem);
+    if (!err)
+        list->rows = count;
+    return err;
+}
+
+/* On a terminal too narrow for it the table does without what matters least. */
 static int print_table(struct store_reader *reader, const struct ranking_options *options, FILE *out,
                        struct problem *problem)
 {
-    struct table_context list = {.options = options, .table = table_new("rrlrrrrrll")};
-    static const char *const header[] = {"rank",       "accuracy", "± sd",   "seeds",      "steps",
-                                         "parameters", "time",     "f + f'", "activation", ""};
-    table_row(list.table);
-    for (size_t i = 0; i < sizeof header / sizeof *header; i++)
-        table_cell(list.table, "%s", header[i]);
-    int err = store_ranking(reader, 0, table_visit, &list, problem);
+    struct table_context list = {.options = options};
+    int err = fill_table(reader, &list, problem), columns, rows;
+    terminal_size(out, &columns, &rows);
+    if (!err && isatty(fileno(out)) && table_width(list.table) > columns) {
+        table_destroy(&list.table);
+        list = (struct table_context){.options = options, .narrow = true};
+        err = fill_table(reader, &list, problem);
+    }
     if (!err && list.rows == 0)
         fputs("No function has a rank yet.\n", out);
     else if (!err) {

@@ -7,10 +7,13 @@
 #include "cli/process.h"
 #include "cli/progress.h"
 #include "cli/ranking.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 #include "cli/runtime.h"
 #include "cli/team.h"
+#include "common/functions.h"
 #include "common/experiment.h"
+#include "coordinator/status/http.h"
+#include "common/trial_table.h"
 #include "worker/nn/train.h"
 
 #include <errno.h>
@@ -27,6 +30,10 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_HTTP,
+    OPTION_TRAINER,
+    OPTION_TRAINER_NAME,
+    OPTION_TABLE,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
@@ -37,7 +44,8 @@ enum {
 };
 
 struct arguments {
-    const char *path, *database, *cache;
+    const char *path, *database, *cache, *table, *http;
+    const char *trainer, *trainer_name; /* NULL: the built-in one; the worker's default */
     struct option_list overrides;
     int workers;
     bool quiet, verbose;
@@ -48,6 +56,15 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
+     "Show the search on a web page there while it runs, such as 127.0.0.1:8080", 0},
+    {"trainer", OPTION_TRAINER, "CMD", 0,
+     "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
+    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
+    {"table", OPTION_TABLE, "FILE", 0,
+     "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
+     "train only the rest",
+     0},
     {"quiet", 'q', 0, 0, "No progress, only the list", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},
@@ -56,6 +73,7 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    struct problem problem;
     switch (key) {
     case OPTION_DB:
         arguments->database = value;
@@ -66,8 +84,22 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_SET:
         option_list_add(&arguments->overrides, value);
         return 0;
+    case OPTION_HTTP:
+        if (http_check(&(struct http_settings){.address = value}, &problem) != 0)
+            argp_error(state, "--http: %s", problem.text);
+        arguments->http = value;
+        return 0;
     case OPTION_CACHE:
         arguments->cache = value;
+        return 0;
+    case OPTION_TRAINER:
+        arguments->trainer = value;
+        return 0;
+    case OPTION_TRAINER_NAME:
+        arguments->trainer_name = value;
+        return 0;
+    case OPTION_TABLE:
+        arguments->table = value;
         return 0;
     case 'q':
         arguments->quiet = true;
@@ -83,6 +115,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (!arguments->path)
             argp_error(state, "expected an experiment file, FILE.ini");
+        if (arguments->trainer_name && !arguments->trainer)
+            argp_error(state, "--trainer-name is for a --trainer");
+        if (arguments->table && arguments->trainer)
+            argp_error(state, "--table and --trainer exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -111,7 +147,9 @@ struct run {
     int64_t log_start; /* where this run's part of the log begins */
     struct runtime runtime;
     struct monitor monitor;
-    struct progress *progress;   /* NULL with -q */
+    struct progress *progress; /* NULL with -q */
+    char started[32];          /* when, as the view `failures` writes times */
+    bool failure_told;
     struct store_reader *reader; /* NULL until nobody writes to the database any more */
 };
 
@@ -174,9 +212,28 @@ static void say(void *context, const char *text)
 
 /* ---- before anything is started ------------------------------------------------------------------------ */
 
+/* A worker would refuse it too, but later. */
+static int check_table(const struct run *run, const struct data *data, struct problem *problem)
+{
+    struct trial_table *table;
+    char hash[HASH_HEX];
+    int err = trial_table_read(run->arguments->table, &table, problem);
+    if (err)
+        return err;
+    hash_hex(&data->hash, hash);
+    err = trial_table_fits(table, &run->experiment->child, hash, problem);
+    if (err)
+        problem_prefix(problem, "%.200s", run->arguments->table);
+    trial_table_destroy(&table);
+    return err;
+}
+
+/* What the built-in trainer can train. Another one has models and data of its own. */
 static int check_child(const struct run *run, struct problem *problem)
 {
     struct data *data = NULL;
+    if (run->arguments->trainer)
+        return 0;
     char *cache = data_cache_dir(run->arguments->cache);
     int err = train_model_check(run->experiment->child.model, problem);
     if (err)
@@ -185,8 +242,39 @@ static int check_child(const struct run *run, struct problem *problem)
         problem_prefix(problem, "%.200s: child.data", run->arguments->path);
     if (!err && (err = train_check(&run->experiment->child, data, problem)) != 0)
         problem_prefix(problem, "%.200s", run->arguments->path);
+    if (!err && run->arguments->table)
+        err = check_table(run, data, problem);
     data_close(&data);
     free(cache);
+    return err;
+}
+
+/* The log would lie there too, and is opened first: its name alone would not say what is wrong. */
+static int check_folder(const struct run *run, struct problem *problem)
+{
+    const char *slash = strrchr(run->database, '/');
+    char *folder = !slash                   ? xstrdup(".")
+                   : slash == run->database ? xstrdup("/")
+                                            : xasprintf("%.*s", (int)(slash - run->database), run->database);
+    const int err =
+        access(folder, W_OK | X_OK) == 0
+            ? 0
+            : problem_set(problem, ERR_IO,
+                          "%.200s: the folder %.200s cannot be written: %s; name another place with --db",
+                          run->database, folder, strerror(errno));
+    free(folder);
+    return err;
+}
+
+static int check_space(const struct run *run, struct problem *problem)
+{
+    struct space *space = NULL;
+    int err = space_new(&run->experiment->space, &space, problem);
+    if (!err)
+        err = functions_any_usable(space, run->experiment->seed, problem);
+    if (err)
+        problem_prefix(problem, "%.200s", run->arguments->path);
+    space_destroy(&space);
     return err;
 }
 
@@ -194,7 +282,10 @@ static int open_log(struct run *run, struct problem *problem)
 {
     run->log_fd = open(run->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (run->log_fd < 0)
-        return problem_set(problem, ERR_IO, "%.200s: %s", run->log_path, strerror(errno));
+        return problem_set(
+            problem, ERR_IO,
+            "the log %.200s cannot be made beside the database: %s; name another place with --db",
+            run->log_path, strerror(errno));
     run->log_start = lseek(run->log_fd, 0, SEEK_END);
     return 0;
 }
@@ -224,6 +315,27 @@ static bool is_finished(struct run *run)
 
 /* ---- while it runs ------------------------------------------------------------------------------------- */
 
+/* The first failure says what is wrong with a trainer or a machine, long before the search has come to its end. */
+static void tell_first_failure(struct run *run, struct store_reader *reader)
+{
+    const char *const since[] = {run->started, NULL};
+    struct answer failure = {0};
+    struct problem later;
+    if (run->failure_told ||
+        answer_query(reader, "SELECT activation, reason FROM failures WHERE at >= ?1 LIMIT 1", since,
+                     &failure, &later) != 0)
+        return;
+    if (failure.rows > 0) {
+        char *text = xasprintf("%s: an attempt failed: %s (more in: sqlite3%s 'select * from failures')",
+                               answer_text(&failure, 0, "activation"), answer_text(&failure, 0, "reason"),
+                               run->database_word);
+        say(run, text);
+        free(text);
+        run->failure_told = true;
+    }
+    answer_release(&failure);
+}
+
 /* Shows how far it is. The database may not be there yet, or not be readable for a moment. It is not kept open:
  * the coordinator makes it one file again at its end only where nobody else has it. */
 static void look(struct run *run)
@@ -238,17 +350,18 @@ static void look(struct run *run)
         return;
     }
     const int err = store_progress(reader, &row, &later);
+    tell_first_failure(run, reader);
     store_reader_close(&reader);
     if (err)
         return;
     struct buf detail = {0};
     monitor_detail(&run->monitor, &row, now_ms(), &detail);
-    progress_show(run->progress, monitor_fraction(&run->monitor, &row), buf_text(&detail));
+    progress_show(run->progress, estimate_fraction(&run->monitor.estimate, &row), buf_text(&detail));
     buf_release(&detail);
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 10 };
+enum { FIXED_ARGUMENTS = 18 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -268,6 +381,10 @@ static int coordinator_arguments(const struct run *run, char ***ret_argv, struct
     for (int i = 0; i < arguments->overrides.count; i++) {
         argv[count++] = "--set";
         argv[count++] = arguments->overrides.items[i];
+    }
+    if (arguments->http) {
+        argv[count++] = "--http";
+        argv[count++] = arguments->http;
     }
     if (arguments->verbose)
         argv[count++] = "-v";
@@ -290,6 +407,18 @@ static int worker_arguments(const struct run *run, char ***ret_argv, struct prob
     if (run->arguments->cache) {
         argv[count++] = "--cache";
         argv[count++] = run->arguments->cache;
+    }
+    if (run->arguments->trainer) {
+        argv[count++] = "--trainer";
+        argv[count++] = run->arguments->trainer;
+    }
+    if (run->arguments->trainer_name) {
+        argv[count++] = "--trainer-name";
+        argv[count++] = run->arguments->trainer_name;
+    }
+    if (run->arguments->table) {
+        argv[count++] = "--table";
+        argv[count++] = run->arguments->table;
     }
     if (run->arguments->verbose)
         argv[count++] = "-v";
@@ -319,6 +448,8 @@ static enum team_state work(struct run *run, const struct team_settings *setting
         }
         pause_ms(TURN_MS);
     }
+    if (state == TEAM_STOPPED)
+        say(run, "'actsearch stop' has ended the search");
     if (state == TEAM_RUNS)
         say(run, "stopping: the workers hand back what they train (Ctrl-C again: at once)");
     while (!team_stop(team, now_ms(), stop_requests > 1))
@@ -357,14 +488,16 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("\nWhat to do next:\n");
     if (row->best_activation[0]) {
         shell_word(&best, row->best_activation);
-        retrain_command(&run->experiment->child, row->best_activation, LONGER * run->experiment->child.steps,
-                        seed, &train);
+        if (store_has_built_in_trainer(run->reader))
+            retrain_command(&run->experiment->child, row->best_activation,
+                            LONGER * run->experiment->child.steps, seed, &train);
         printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
                buf_text(&best));
     }
     printf("  actsearch rank%s -n 0\n      the whole list; --csv, --json for programs, --pareto for what is "
            "good and cheap\n",
            db);
+    printf("  actsearch web%s\n      all of it in a browser\n", db);
     printf("  sqlite3%s 'select * from ranking'\n      the same in SQL\n", db);
     if (row->failed)
         printf("  sqlite3%s 'select * from failures'\n      why trials failed\n", db);
@@ -429,7 +562,12 @@ static int start_and_work(struct run *run, struct problem *problem)
                     "actsearch run: %d worker%s; results in %s, log in %s; Ctrl-C stops, the same command "
                     "goes on\n",
                     workers, workers == 1 ? "" : "s", run->database, run->log_path);
+        if (run->progress && run->arguments->http)
+            fprintf(stderr, "actsearch run: web page at http://%s/\n", run->arguments->http);
         take_signals();
+        const time_t now = time(NULL);
+        struct tm utc;
+        strftime(run->started, sizeof run->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
         const enum team_state state = work(run, &settings, problem);
         progress_destroy(&run->progress);
         if (state == TEAM_FAILED) {
@@ -437,7 +575,7 @@ static int start_and_work(struct run *run, struct problem *problem)
             print_log_end(run);
             problem_set(problem, ERR_IO, "the search did not go on; nothing that was finished is lost");
             err = ERR_IO;
-        } else if (state == TEAM_RUNS) {
+        } else if (state == TEAM_RUNS || state == TEAM_STOPPED) {
             say_stopped(run);
             err = ERR_STOPPED;
         }
@@ -460,7 +598,11 @@ static int run_experiment(struct run *run, struct problem *problem)
     free(references);
     monitor_start(&run->monitor, run->experiment, reference_count);
     if (!is_finished(run)) {
-        err = check_child(run, problem);
+        err = check_folder(run, problem);
+        if (!err)
+            err = check_space(run, problem);
+        if (!err)
+            err = check_child(run, problem);
         if (!err)
             err = start_and_work(run, problem);
     }
@@ -497,5 +639,5 @@ int cli_run(int argc, char **argv)
     option_list_release(&arguments.overrides);
     if (err && err != ERR_STOPPED)
         print_problem(argv[0], NULL, &problem);
-    return err ? STATUS_FAILED : STATUS_DONE;
+    return err == ERR_USAGE ? STATUS_USAGE : err ? STATUS_FAILED : STATUS_DONE;
 }

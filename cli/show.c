@@ -3,11 +3,11 @@
 #include "cli/answer.h"
 #include "cli/candidate.h"
 #include "cli/commands.h"
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/options.h"
 #include "cli/picture.h"
 #include "cli/policy.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 #include "cli/table.h"
 #include "common/experiment.h"
 #include "common/json.h"
@@ -71,7 +71,7 @@ struct shown {
     struct answer facts;  /* one row */
     struct answer trials; /* in order of replica */
     struct answer curve;  /* of the first trial that has one */
-    char *train_command;  /* the first trial once more; NULL where there is none */
+    char *train_command;  /* of row_to_train; NULL where there is none */
 };
 
 static void set_function(struct shown *shown, const struct expr *expr)
@@ -97,18 +97,32 @@ static void shown_release(struct shown *shown)
     answer_release(&shown->curve);
 }
 
+/* The trial to train once more: the first of those that the rank is of, else the first of all. */
+static int row_to_train(const struct shown *shown)
+{
+    for (int row = 0; row < shown->trials.rows; row++)
+        if (shown->facts.rows &&
+            strcmp(answer_text(&shown->trials, row, "steps"), answer_text(&shown->facts, 0, "steps")) == 0)
+            return row;
+    return 0;
+}
+
+/* Where the built-in trainer trained it. */
 static int fill_train_command(struct store_reader *reader, struct shown *shown, struct problem *problem)
 {
     struct answer stored = {0};
     struct experiment *experiment = NULL;
+    if (!store_has_built_in_trainer(reader))
+        return 0;
     int err = answer_query(reader, "SELECT text FROM experiment", NULL, &stored, problem);
     if (!err && stored.rows && shown->trials.rows)
         err = experiment_parse("the stored experiment", answer_text(&stored, 0, "text"), NULL, 0, &experiment,
                                problem);
     if (experiment) {
         struct buf command = {0};
-        retrain_command(&experiment->child, shown->activation, answer_int(&shown->trials, 0, "steps"),
-                        answer_text(&shown->trials, 0, "seed"), &command);
+        const int row = row_to_train(shown);
+        retrain_command(&experiment->child, shown->activation, answer_int(&shown->trials, row, "steps"),
+                        answer_text(&shown->trials, row, "seed"), &command);
         shown->train_command = (char *)command.data;
     }
     experiment_destroy(&experiment);
@@ -268,7 +282,8 @@ static void print_shown(const struct shown *shown)
     printf("\n%s", buf_text(&picture));
     buf_release(&picture);
     if (shown->train_command)
-        printf("\nThe first trial once more, with the same bits:\n  %s\n", shown->train_command);
+        printf("\nThe first trial of the most steps once more, with the same bits:\n  %s\n",
+               shown->train_command);
     free(derivative);
 }
 

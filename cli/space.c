@@ -305,6 +305,8 @@ int cli_space(int argc, char **argv)
     if (!err)
         err = space_new(&experiment->space, &space, &problem);
     int status = err ? print_problem(argv[0], NULL, &problem) : answer(&arguments, space);
+    if (err == ERR_USAGE)
+        status = STATUS_USAGE;
     space_destroy(&space);
     experiment_destroy(&experiment);
     option_list_release(&arguments.overrides);

@@ -1,5 +1,6 @@
 #include "cli/table.h"
 
+#include "cli/terminal.h"
 #include "common/err.h"
 
 #include <assert.h>
@@ -60,6 +61,7 @@ void table_cell(struct table *table, const char *format, ...)
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
+    terminal_disarm(text);
     row->cells[row->count++] = text;
 }
 
@@ -71,20 +73,49 @@ int text_width(const char *text)
     return width;
 }
 
-void table_print(const struct table *table, FILE *out)
+/* The width of each column. */
+static void measure(const struct table *table, int ret_width[TABLE_MAX_COLUMNS])
 {
-    int width[TABLE_MAX_COLUMNS] = {0};
+    memset(ret_width, 0, TABLE_MAX_COLUMNS * sizeof *ret_width);
     for (size_t i = 0; i < table->count; i++)
         for (int c = 0; c < table->rows[i].count; c++) {
             int w = text_width(table->rows[i].cells[c]);
-            if (w > width[c])
-                width[c] = w;
+            if (w > ret_width[c])
+                ret_width[c] = w;
         }
+}
+
+/* Cells of the row up to the last that is not empty. */
+static int cells_shown(const struct row *row)
+{
+    int last = row->count;
+    while (last > 0 && row->cells[last - 1][0] == '\0')
+        last--;
+    return last;
+}
+
+int table_width(const struct table *table)
+{
+    int width[TABLE_MAX_COLUMNS], widest = 0;
+    measure(table, width);
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];
-        int last = row->count;
-        while (last > 0 && row->cells[last - 1][0] == '\0')
-            last--;
+        int line = 0;
+        for (int c = 0, last = cells_shown(row); c < last; c++)
+            line += (c > 0 ? 2 : 0) +
+                    (c + 1 < last || table->alignment[c] == 'r' ? width[c] : text_width(row->cells[c]));
+        widest = line > widest ? line : widest;
+    }
+    return widest;
+}
+
+void table_print(const struct table *table, FILE *out)
+{
+    int width[TABLE_MAX_COLUMNS];
+    measure(table, width);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        const int last = cells_shown(row);
         for (int c = 0; c < last; c++) {
             int padding = width[c] - text_width(row->cells[c]);
             const char *gap = c > 0 ? "  " : "";

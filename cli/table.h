@@ -20,6 +20,8 @@ void table_destroy(struct table **table);
 void table_row(struct table *table);
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(const struct table *table, FILE *out);
+/* The columns that its widest line takes. */
+int table_width(const struct table *table);
 
 /* Characters that `text` takes on a screen (combining and wide ones are not known). */
 int text_width(const char *text);

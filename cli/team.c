@@ -72,6 +72,13 @@ static bool has_finished(const struct process *process)
     return WIFEXITED(process->wait_status) && WEXITSTATUS(process->wait_status) == 0;
 }
 
+/* 'actsearch stop' ended it. */
+static bool was_ordered(const struct process *process)
+{
+    enum { STATUS_ORDERED = 3 }; /* coordinator/main.c */
+    return WIFEXITED(process->wait_status) && WEXITSTATUS(process->wait_status) == STATUS_ORDERED;
+}
+
 static enum team_state member_died(struct team *team, struct member *member, int64_t now_ms,
                                    struct problem *problem)
 {
@@ -113,6 +120,8 @@ static enum team_state tend_coordinator(struct team *team, int64_t now_ms, struc
         coordinator->wanted = false;
         if (has_finished(&coordinator->process))
             return TEAM_FINISHED;
+        if (was_ordered(&coordinator->process))
+            return TEAM_STOPPED;
         return member_died(team, coordinator, now_ms, problem);
     }
     return member_start(team, coordinator, team->settings.coordinator_argv, now_ms, problem);

@@ -3,7 +3,7 @@
  * The coordinator is started first, the workers once its socket is there. One that is killed, or ends without
  * having said why, is started again (cli/restart.h). A coordinator or worker that ends with exit status 1 or
  * 2 has refused: it is not started again, and neither is one that dies over and over; the team then has
- * failed. Prints nothing.
+ * failed. A coordinator that ends with exit status 3 was stopped by a person. Prints nothing.
  *
  * All times are those of one monotonic clock, in ms.
  */
@@ -31,10 +31,10 @@ struct team *team_new(const struct team_settings *settings);
 /* Kills what still runs. */
 void team_destroy(struct team **team);
 
-enum team_state { TEAM_RUNS, TEAM_FINISHED, TEAM_FAILED };
+enum team_state { TEAM_RUNS, TEAM_FINISHED, TEAM_STOPPED, TEAM_FAILED };
 
 /* Starts what is to be started, notices what has ended. TEAM_FINISHED: the coordinator ended with exit status
- * 0. TEAM_FAILED: *problem says who, and how. */
+ * 0. TEAM_STOPPED: it ended because a person ordered it. TEAM_FAILED: *problem says who, and how. */
 enum team_state team_tend(struct team *team, int64_t now_ms, struct problem *problem);
 
 /* Ends all in order: the workers hand back what they train, then the coordinator stores it and leaves. To be

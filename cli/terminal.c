@@ -7,7 +7,7 @@
 
 enum {
     COLUMNS_DEFAULT = 80,
-    COLUMNS_LOW = 20,
+    COLUMNS_LOW = 4,
     COLUMNS_HIGH = 512,
     ROWS_DEFAULT = 24,
     ROWS_LOW = 4,
@@ -36,10 +36,26 @@ void terminal_size(FILE *out, int *ret_columns, int *ret_rows)
     *ret_rows = bounded(rows > 0 ? rows : ROWS_DEFAULT, ROWS_LOW, ROWS_HIGH);
 }
 
+bool terminal_moves(FILE *out)
+{
+    const char *kind = getenv("TERM");
+    return isatty(fileno(out)) && kind && strcmp(kind, "dumb") != 0;
+}
+
 bool terminal_has_colours(FILE *out)
 {
-    const char *no_color = getenv("NO_COLOR"), *kind = getenv("TERM");
-    return isatty(fileno(out)) && !(no_color && no_color[0]) && kind && strcmp(kind, "dumb") != 0;
+    const char *no_color = getenv("NO_COLOR");
+    return terminal_moves(out) && !(no_color && no_color[0]);
+}
+
+void terminal_disarm(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        if (*at < ' ' || *at == 0x7F)
+            *at = '?';
+        else if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0) /* those of C1, U+0080 to U+009F */
+            at[0] = at[1] = '?';
+    }
 }
 
 size_t terminal_fit(const char *text, int columns)

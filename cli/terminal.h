@@ -11,8 +11,14 @@
  * bounds. */
 void terminal_size(FILE *out, int *ret_columns, int *ret_rows);
 
-/* A terminal that is not dumb, and NO_COLOR is not set (no-color.org). */
+/* A terminal on which a line can be drawn again in its place: not one that is dumb, such as an editor's. */
+bool terminal_moves(FILE *out);
+
+/* The same, and NO_COLOR is not set (no-color.org). */
 bool terminal_has_colours(FILE *out);
+
+/* Makes each control character a '?': it would be a command to the terminal. */
+void terminal_disarm(char *text);
 
 /* How many bytes of the UTF-8 text take `columns` at most. */
 size_t terminal_fit(const char *text, int columns);

@@ -155,9 +155,11 @@ static bool wait_for_more(struct screen_state *state, const sigset_t *before)
 
 /* ---- the view ------------------------------------------------------------------------------------------ */
 
-static int draw(struct dashboard *dashboard, struct store_reader *reader, bool once, struct problem *problem)
+static int draw(const char *path, struct dashboard *dashboard, struct store_reader *reader, bool once,
+                struct problem *problem)
 {
-    struct dashboard_view view = {.colours = terminal_has_colours(stdout), .now_ms = now_ms()};
+    struct dashboard_view view = {
+        .colours = terminal_has_colours(stdout), .now_ms = now_ms(), .coordinator = control_life(path)};
     struct buf text = {0};
     terminal_size(stdout, &view.columns, &view.rows);
     view.rows = once ? ROWS_ONCE : view.rows - 1; /* the last line of the text ends in a line break */
@@ -179,7 +181,8 @@ static int draw(struct dashboard *dashboard, struct store_reader *reader, bool o
     return err;
 }
 
-static int watch(struct dashboard *dashboard, struct store_reader *reader, struct problem *problem)
+static int watch(const char *path, struct dashboard *dashboard, struct store_reader *reader,
+                 struct problem *problem)
 {
     struct screen_state state;
     sigset_t before;
@@ -187,7 +190,7 @@ static int watch(struct dashboard *dashboard, struct store_reader *reader, struc
     terminal_enter(&state);
     int err;
     do
-        err = draw(dashboard, reader, false, problem);
+        err = draw(path, dashboard, reader, false, problem);
     while (!err && wait_for_more(&state, &before));
     terminal_leave(&state);
     return err;
@@ -203,10 +206,10 @@ int cli_top(int argc, char **argv)
     int err = store_reader_open(arguments.path, &reader, &problem);
     if (!err)
         err = dashboard_start(&dashboard, reader, &problem);
-    if (!err && (arguments.once || !isatty(STDOUT_FILENO)))
-        err = draw(&dashboard, reader, true, &problem);
+    if (!err && (arguments.once || !terminal_moves(stdout)))
+        err = draw(arguments.path, &dashboard, reader, true, &problem);
     else if (!err)
-        err = watch(&dashboard, reader, &problem);
+        err = watch(arguments.path, &dashboard, reader, &problem);
     dashboard_release(&dashboard);
     store_reader_close(&reader);
     return err ? print_problem(argv[0], NULL, &problem) : STATUS_DONE;

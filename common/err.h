@@ -19,7 +19,8 @@
     ROW(CONFLICT, "in conflict with what is there")                                                          \
     ROW(BUSY, "in use by another process")                                                                   \
     ROW(STOPPED, "stopped on request")                                                                       \
-    ROW(FULL, "no room is left on the disk")
+    ROW(FULL, "no room is left on the disk")                                                                 \
+    ROW(USAGE, "a wrong command line")
 
 enum err {
     ERR_OK = 0,

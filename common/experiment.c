@@ -101,7 +101,7 @@ static int problem_place(const struct reading *reading, struct problem *problem,
             continue;
         if (reading->override[i]) {
             problem_prefix(problem, "--set %.120s", reading->overrides[reading->override[i] - 1]);
-            return err;
+            return ERR_USAGE;
         }
         problem->line = reading->line[i];
     }
@@ -217,7 +217,7 @@ static int take_override(struct reading *reading, int number, struct problem *pr
     }
     if (err)
         problem_prefix(problem, "--set %.120s", text);
-    return err;
+    return err ? ERR_USAGE : 0;
 }
 
 static int check_references(const struct experiment *experiment, struct problem *problem)
@@ -331,7 +331,7 @@ int experiment_parse(const char *name, const char *text, const char *const *over
     if (!err) {
         err = check_all(reading.experiment, problem);
         if (err)
-            problem_place(&reading, problem, err);
+            err = problem_place(&reading, problem, err);
     }
     if (err)
         experiment_destroy(&reading.experiment);

@@ -58,6 +58,7 @@ struct experiment {
     struct {
         int64_t lease_ms;     /* a lease lapses after this much silence */
         int64_t heartbeat_ms; /* how often a worker is to speak */
+        int64_t stall_ms;     /* a lease under which nothing moves for so long is lost */
         int64_t attempts;     /* lost attempts after which a trial has failed */
         double audit;
     } queue;
@@ -65,7 +66,8 @@ struct experiment {
 };
 
 /* Reads `text` (`name` is what problems call it), then the overrides "section.key=value" in order, and checks that all of it fits
- * together. A problem's text says the file, the line (or the override), what is allowed, and the nearest spelling. */
+ * together. A problem's text says the file, the line (or the override), what is allowed, and the nearest spelling. ERR_USAGE where an
+ * override is what is wrong. */
 int experiment_parse(const char *name, const char *text, const char *const *overrides, int override_count,
                      struct experiment **ret_experiment, struct problem *problem);
 int experiment_load(const char *path, const char *const *overrides, int override_count,

@@ -1,6 +1,7 @@
 #include "common/functions.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,4 +198,46 @@ const struct function *functions_at(const struct functions *functions, int64_t i
 {
     assert(id >= 0 && id < functions->count);
     return &functions->entries[id]->function;
+}
+
+/* ---- whether a space is worth a search ----------------------------------------------------------------- */
+
+enum { FUNCTIONS_DRAWN = 20000 };
+
+int functions_any_usable(const struct space *space, uint64_t seed, struct problem *problem)
+{
+    bool exact;
+    double approximate;
+    const uint64_t strings = space_strings(space, &exact, &approximate);
+    const bool all = strings <= FUNCTIONS_DRAWN;
+    const int64_t count = all ? (int64_t)strings : FUNCTIONS_DRAWN;
+    struct rng rng = rng_seed(seed, "usable", 0);
+    int64_t verdicts[VERDICTS] = {0};
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t tokens[SPACE_MAX_TOKENS];
+        struct expr *expr = NULL;
+        enum verdict verdict = VERDICT_TOO_LARGE;
+        if (all)
+            space_unrank(space, (uint64_t)i, tokens);
+        else
+            space_sample(space, &rng, tokens);
+        if (space_expr(space, tokens, &expr) == 0) {
+            struct expr *canonical = expr_canon(expr);
+            fingerprint_of(canonical, &verdict);
+            expr_destroy(&canonical);
+            expr_destroy(&expr);
+        }
+        if (verdict == VERDICT_USABLE)
+            return 0;
+        verdicts[verdict]++;
+    }
+    problem_set(problem, ERR_INPUT, "[space]: none of %s%lld functions can be trained", all ? "its " : "",
+                (long long)count);
+    for (int v = 0; v < VERDICTS; v++) {
+        const size_t used = strlen(problem->text);
+        if (verdicts[v] > 0)
+            snprintf(problem->text + used, sizeof problem->text - used, ", %s: %lld",
+                     verdict_text((enum verdict)v), (long long)verdicts[v]);
+    }
+    return ERR_INPUT;
 }

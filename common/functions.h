@@ -13,6 +13,7 @@
 
 #include "common/expr/expr.h"
 #include "common/expr/fingerprint.h"
+#include "common/space.h"
 
 struct function {
     int64_t id;
@@ -34,6 +35,10 @@ const struct function *functions_add(struct functions *functions, const struct e
  * that neither is computed again. *ret_new as above; where it is false, `canonical` is gone all the same. */
 const struct function *functions_restore(struct functions *functions, struct expr **canonical,
                                          const struct hash *fingerprint, bool *ret_new);
+
+/* Refuses a space of which nothing could ever be trained: ERR_INPUT where none of some thousand functions drawn
+ * from it (all of a small one) is usable. It ends at the first that is. */
+int functions_any_usable(const struct space *space, uint64_t seed, struct problem *problem);
 
 int64_t functions_count(const struct functions *functions);
 const struct function *functions_at(const struct functions *functions, int64_t id); /* 0 ≤ id < count */

@@ -24,6 +24,16 @@ void hash_hex(const struct hash *hash, char ret_hex[HASH_HEX])
     sodium_bin2hex(ret_hex, HASH_HEX, hash->bytes, sizeof hash->bytes);
 }
 
+bool hash_parse(const char *hex, struct hash *ret_hash)
+{
+    struct hash hash;
+    if (strlen(hex) != HASH_HEX - 1 || strspn(hex, "0123456789abcdef") != HASH_HEX - 1)
+        return false;
+    sodium_hex2bin(hash.bytes, sizeof hash.bytes, hex, HASH_HEX - 1, NULL, NULL, NULL);
+    *ret_hash = hash;
+    return true;
+}
+
 uint64_t trial_seed(uint64_t experiment_seed, uint32_t replica)
 {
     struct buf buf = {0};

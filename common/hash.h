@@ -2,6 +2,7 @@
 #ifndef COMMON_HASH_H
 #define COMMON_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ struct hash hash_of(const void *data, size_t size);
 uint64_t hash64(const void *data, size_t size);
 /* Lower-case hexadecimal with a NUL. */
 void hash_hex(const struct hash *hash, char ret_hex[HASH_HEX]);
+/* The hash that hash_hex writes so; false where the text is anything else. */
+bool hash_parse(const char *hex, struct hash *ret_hash);
 
 /* The seed of a trial: hash(experiment seed, replica), the same for all candidates (DESIGN 4.3). Below 2^53, so that it
  * survives JSON. */

@@ -5,4 +5,7 @@
 
 enum { NUMERICS = 2 };
 
+/* The name of the built-in trainer, which HELLO carries and the experiment pins as well. */
+#define BUILT_IN_TRAINER "actsearch"
+
 #endif

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char name_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
 static void store_int(const struct setting *setting, void *field, int64_t value)
 {
     assert(setting->size == sizeof(int64_t) || setting->size == sizeof(int) || setting->size == sizeof(bool));
@@ -38,14 +36,11 @@ static int64_t load_int(const struct setting *setting, const void *field)
 
 static int set_name(char *field, const char *text, struct problem *problem)
 {
-    size_t length = strlen(text);
-    if (length == 0 || length >= NAME_BYTES || strspn(text, name_letters) != length || text[0] == '.' ||
-        text[0] == '-')
-        return problem_set(problem, ERR_INPUT,
-                           "expected a name of at most %d letters, digits, '.', '_' or '-', not '%.80s'",
-                           NAME_BYTES - 1, text);
+    int err = text_name(text, NAME_BYTES, problem);
+    if (err)
+        return err;
     memset(field, 0, NAME_BYTES);
-    memcpy(field, text, length);
+    strcpy(field, text);
     return 0;
 }
 

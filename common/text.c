@@ -17,8 +17,12 @@ int text_int(const char *text, int64_t low, int64_t high, int64_t *ret_value, st
     char *end = NULL;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || *end || isspace((unsigned char)*text) || errno == ERANGE || value < low ||
-        value > high)
+    const bool wrong = end == text || *end || isspace((unsigned char)*text) || errno == ERANGE ||
+                       value < low || value > high;
+    if (wrong && high == INT64_MAX)
+        return problem_set(problem, ERR_INPUT, "expected a whole number, %" PRId64 " or more, not " SHOWN,
+                           low, text);
+    if (wrong)
         return problem_set(problem, ERR_INPUT,
                            "expected a whole number from %" PRId64 " to %" PRId64 ", not " SHOWN, low, high,
                            text);
@@ -198,6 +202,17 @@ static char *item_copy(const char *begin, const char *end)
     char *copy = strndup(text, size);
     buf_release(&item);
     return copy ? copy : xstrdup("");
+}
+
+int text_name(const char *text, size_t size, struct problem *problem)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(text);
+    if (length == 0 || length >= size || strspn(text, letters) != length || text[0] == '.' || text[0] == '-')
+        return problem_set(problem, ERR_INPUT,
+                           "expected a name of at most %zu letters, digits, '.', '_' or '-', not " SHOWN,
+                           size - 1, text);
+    return 0;
 }
 
 int text_list_parse(const char *text, int limit, struct text_list *ret_list, struct problem *problem)

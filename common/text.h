@@ -30,6 +30,10 @@ int text_duration(const char *text, int64_t low_ms, int64_t high_ms, int64_t *re
 /* A duration in the largest unit that divides it: "30s". */
 void text_put_duration(struct buf *buf, int64_t ms);
 
+/* Whether it can be a name: 1 to size − 1 letters, digits, '.', '_' or '-', and neither '.' nor '-' in front.
+ */
+int text_name(const char *text, size_t size, struct problem *problem);
+
 /* A list: items between commas outside of parentheses and double quotes, trimmed, quotes around a whole item
  * taken off. */
 struct text_list {

@@ -1,13 +1,15 @@
-/* audit: which closed trials are trained a second time, on another host, and which of them still are to be.
- * Pure.
+/* audit: which closed trials are trained once more, on another host, and which of them still are to be. Pure.
  *
  * Two hosts that compute the same training must come to the same bits. A share of the trials is chosen by a
- * hash of the trial's number: the same trials in each run and after each start, whatever happens when.
+ * hash of the trial's number: the same trials in each run and after each start, whatever happens when. And
+ * where two hosts differ, a third is asked (judge.h).
+ *
+ * `hosts` are the names of those that have reported the trial already, one a line.
  *
  * Invariants
- * 1. A chosen trial waits, or is under way, or neither (its audit is done, or was lost too often); never two
- * of these.
- * 2. It is given to a host other than the one whose result closed it.
+ * 1. A trial waits, or is under way, or neither (its audit is done, or was lost too often); never two of
+ * these.
+ * 2. It is given to a host that has not reported it.
  * 3. `waiting` is the number of those that wait, over all hosts.
  */
 #ifndef COORDINATOR_AUDIT_H
@@ -16,9 +18,9 @@
 #include "coordinator/map.h"
 #include "coordinator/queue.h"
 
-/* Trials that wait, by the host that trained them first. */
+/* Trials that wait, by the hosts that have reported them. */
 struct audit_host {
-    char *name;
+    char *names;
     struct queue queue;
 };
 
@@ -36,17 +38,18 @@ bool audit_chooses(double share, int64_t trial);
 
 /* A trial was closed by a result from that host. It waits, if it is chosen. */
 void audit_add(struct audit *audit, int64_t trial, const char *host);
-/* The lowest waiting trial of any host but this one, which is under way then; 0: there is none. */
+/* It waits, chosen or not. */
+void audit_put(struct audit *audit, int64_t trial, const char *hosts);
+/* The lowest waiting trial that this host has not reported, which is under way then; 0: there is none. */
 int64_t audit_take(struct audit *audit, const char *host);
 /* Whether audit_take would find one. */
 bool audit_has_for(const struct audit *audit, const char *host);
-/* A trial that `host` trained first was compared without an audit, by a late result of another: if it waits,
- * it does no more. */
-void audit_settle(struct audit *audit, int64_t trial, const char *host);
+/* A trial that these have reported was reported by one more without an audit: if it waits, it does no more. */
+void audit_settle(struct audit *audit, int64_t trial, const char *hosts);
 /* One that is under way has its second result. */
 void audit_done(struct audit *audit);
-/* One that is under way, of a trial that `host` trained first, has none, and waits again. False where it is
+/* One that is under way, of a trial that these have reported, has none, and waits again. False where it is
  * given up, which only a loss that counts brings about. */
-bool audit_lost(struct audit *audit, int64_t trial, const char *host, bool counts);
+bool audit_lost(struct audit *audit, int64_t trial, const char *hosts, bool counts);
 
 #endif

@@ -47,6 +47,7 @@ static const struct column experiment_columns[] = {
     ROW(started_ms),
     ROW(finished_ms),
     ROW(finished_because),
+    ROW(paused),
 };
 #undef ROW
 
@@ -80,8 +81,9 @@ _Static_assert(VERDICTS == 5, "a verdict needs its column in schema.sql and here
 #define ROW(field) FIELD(worker_row, field)
 #define FIX(field) FIXED_FIELD(worker_row, field)
 static const struct column worker_columns[] = {
-    FIX(id),  FIX(name),     ROW(host),      ROW(pid),      ROW(slots),   ROW(trainer), ROW(kernels),
-    ROW(cpu), ROW(numerics), ROW(connected), FIX(first_ms), ROW(last_ms), ROW(results), ROW(lost),
+    FIX(id),      FIX(name),    ROW(host), ROW(pid),         ROW(slots),     ROW(trainer),
+    ROW(kernels), ROW(cpu),     ROW(key),  ROW(numerics),    ROW(connected), FIX(first_ms),
+    ROW(last_ms), ROW(results), ROW(lost), ROW(shut_out_ms),
 };
 #undef FIX
 #undef ROW

@@ -2,6 +2,7 @@
 
 #include "coordinator/consistent.h"
 #include "coordinator/finals.h"
+#include "coordinator/judge.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -73,13 +74,13 @@ void core_close_trial(struct core *core, int64_t trial, const struct trial_row *
     bool rewarded = ledger_close(&core->ledger, trial, outcome);
     propose_closed(&core->propose, trial, rewarded);
     if (outcome->closed_by != 0)
-        audit_add(&core->audit, trial, core_first_host(core, trial));
+        judge_closed(core, trial);
 }
 
 /* Its lease has ended. */
 static void lose_audit(struct core *core, int64_t trial, int64_t worker, bool counts, const char *reason)
 {
-    if (!audit_lost(&core->audit, trial, core_first_host(core, trial), counts))
+    if (!audit_lost(&core->audit, trial, judge_hosts(core, trial), counts))
         core_note(core, "failure",
                   "trial %" PRId64
                   " (%.400s) is not audited: too many attempts were lost; the last, on %s: %s",
@@ -119,6 +120,14 @@ void core_lose_lease(struct core *core, int64_t attempt, enum attempt_state stat
     core_close_trial(core, trial, &outcome);
 }
 
+void core_leave(struct core *core, int64_t worker, const char *reason)
+{
+    const struct lease *lease;
+    while ((lease = lease_of_worker(&core->leases, worker)))
+        core_lose_lease(core, lease->attempt, ATTEMPT_RETURNED, reason);
+    workers_disconnect(&core->workers, worker);
+}
+
 /* ---- time, proposals, leases
  * ------------------------------------------------------------------------------- */
 
@@ -141,6 +150,12 @@ static void expire(struct core *core)
     while ((worker = workers_most_silent(&core->workers, &heard_ms)) != 0 &&
            heard_ms + core->experiment->queue.lease_ms <= core->now_ms)
         workers_disconnect(&core->workers, worker);
+}
+
+/* Nobody has asked it to pause or to stop. */
+static bool may_lease(const struct core *core)
+{
+    return !core->kept.experiment.paused && !core->stopping && !core_finished(core);
 }
 
 /* Leases ready trials to those in the line, one at a time in turn. */
@@ -201,34 +216,62 @@ static void serve_audits(struct core *core)
     }
 }
 
-/* Whether an audit is under way, or waits and somebody who is there can do it. Who has done nothing yet is
- * not waited for: the end must not depend on a peer that only says HELLO. */
-static bool audits_go_on(const struct core *core)
+/* Whether an audit is under way, or waits for the end of a pause, or waits and somebody who is there can do it, or
+ * was there a moment ago. A machine of which nothing was taken yet is not waited for: the end must not depend on a
+ * peer that only says HELLO. */
+static bool audits_go_on(struct core *core)
 {
-    if (core->audit.waiting == 0 || core->audit.under_way > 0)
+    if (core->audit.waiting == 0 || core->audit.under_way > 0) {
+        core->alone_since_ms = 0;
         return core->audit.under_way > 0;
+    }
+    if (!may_lease(core)) {
+        core->alone_since_ms = 0;
+        return true;
+    }
+    bool known = false;
     for (size_t i = 0; i < core->kept.workers.count; i++) {
         const struct worker_row *row = &core->kept.workers.items[i];
-        if (row->connected && row->results > 0 && audit_has_for(&core->audit, row->host))
+        if (row->shut_out_ms != 0 || !audit_has_for(&core->audit, row->host) ||
+            !workers_proven(&core->workers, row->id))
+            continue;
+        known = true;
+        if (row->connected) {
+            core->alone_since_ms = 0;
             return true;
+        }
     }
-    return false;
+    if (known && core->alone_since_ms == 0)
+        core->alone_since_ms = core->now_ms;
+    return known && core->now_ms < core->alone_since_ms + core->leases.length_ms;
 }
 
 static void finish_if_done(struct core *core)
 {
     const struct counters_row *counters = &core->kept.counters;
-    if (!search_is_done(core) || audits_go_on(core))
+    if (!search_is_done(core)) {
+        core->alone_since_ms = 0;
+        return;
+    }
+    if (audits_go_on(core))
         return;
     if (core->audit.waiting > 0)
         core_note(core, "finish", "%" PRId64 " trials were not audited: no other host is there",
                   core->audit.waiting);
+    if (disputes_open(&core->disputes) > 0)
+        core_note(core, "difference",
+                  "%" PRId64 " trials are in dispute, and no two hosts agree: what came first stands",
+                  disputes_open(&core->disputes));
     assert(core->queue.count == 0 && core->leases.open == 0);
     core->kept.experiment.finished_because = core->propose.over;
     core->kept.experiment.finished_ms = core->now_ms;
+    core->kept.experiment.paused = false; /* if it is made larger it goes on at once */
     core->changes.experiment_changed = true;
     core_note(core, "finish", "%s: %" PRId64 " candidates, %" PRId64 " proposals", core->propose.over,
               counters->candidates, counters->proposals);
+    core->farewell_until_ms = core->now_ms + FAREWELL_MS;
+    if (core->now_ms < core->started_ms + FAREWELL_MS)
+        workers_miss_awaited(&core->workers);
     for (size_t i = 0; i < core->kept.workers.count; i++) {
         uint64_t peer = workers_peer(&core->workers, (int64_t)i + 1);
         if (peer != 0)
@@ -239,11 +282,22 @@ static void finish_if_done(struct core *core)
 void core_advance(struct core *core, int64_t now_ms)
 {
     core_set_now(core, now_ms);
+    if (core_finished(core)) {
+        core->more_to_do = false;
+        if (core->now_ms >= core->farewell_until_ms)
+            workers_forget_missed(&core->workers);
+        return;
+    }
     expire(core);
-    core->more_to_do = propose_fill(&core->propose, (size_t)core->workers.wanting, PROPOSALS_PER_TURN);
+    const bool leasing = may_lease(core);
+    const bool more = propose_fill(&core->propose, leasing ? (size_t)core->workers.wanting : 0,
+                                   leasing ? PROPOSALS_PER_TURN : 0);
+    core->more_to_do = more && leasing;
     begin_finals(core);
-    serve(core);
-    serve_audits(core);
+    if (leasing) {
+        serve(core);
+        serve_audits(core);
+    }
     finish_if_done(core);
     assert((size_t)core->kept.counters.ready == core->queue.count);
     assert((size_t)(core->kept.counters.leased + core->audit.under_way) == core->leases.open);
@@ -253,10 +307,14 @@ int64_t core_next_ms(const struct core *core)
 {
     if (core->more_to_do)
         return core->now_ms;
+    if (core_finished(core))
+        return core->farewell_until_ms;
     int64_t next_ms = lease_next_ms(&core->leases), heard_ms = 0;
     if (workers_most_silent(&core->workers, &heard_ms) != 0 &&
         heard_ms + core->experiment->queue.lease_ms < next_ms)
         next_ms = heard_ms + core->experiment->queue.lease_ms;
+    if (core->alone_since_ms != 0 && core->alone_since_ms + core->leases.length_ms < next_ms)
+        next_ms = core->alone_since_ms + core->leases.length_ms;
     return next_ms;
 }
 
@@ -283,6 +341,29 @@ struct core_send *core_sends(struct core *core, size_t *ret_count)
     return core->sends;
 }
 
+bool core_knows(const struct core *core, uint64_t peer)
+{
+    return workers_at(&core->workers, peer) != 0;
+}
+
+const char *core_data_hash(const struct core *core)
+{
+    return core->kept.experiment.data_hash;
+}
+
+void core_offer(struct core *core, const char *data_hash, int64_t data_bytes)
+{
+    snprintf(core->offered, sizeof core->offered, "%s", data_hash);
+    core->offered_bytes = data_bytes;
+}
+
+/* Whoever fetched another one than the experiment's would be refused with it. */
+static bool is_offered(const struct core *core)
+{
+    const char *begun = core_data_hash(core);
+    return core->offered[0] != '\0' && (begun[0] == '\0' || strcmp(begun, core->offered) == 0);
+}
+
 void core_message(const struct core *core, const struct core_send *send, struct msg *ret_msg)
 {
     ret_msg->type = send->type;
@@ -294,6 +375,10 @@ void core_message(const struct core *core, const struct core_send *send, struct 
         msg_put_text(ret_msg->welcome_.experiment, sizeof ret_msg->welcome_.experiment,
                      core->experiment->name);
         msg_put_text(ret_msg->welcome_.data, sizeof ret_msg->welcome_.data, core->experiment->child.data);
+        if (is_offered(core)) {
+            memcpy(ret_msg->welcome_.data_hash, core->offered, sizeof core->offered);
+            ret_msg->welcome_.data_bytes = core->offered_bytes;
+        }
         break;
     case MSG_LEASE: {
         struct msg_lease *lease = &ret_msg->lease_;
@@ -317,6 +402,9 @@ void core_message(const struct core *core, const struct core_send *send, struct 
     case MSG_CANCEL:
         ret_msg->cancel_ = (struct msg_cancel){.attempt = send->attempt};
         break;
+    case MSG_LEAVE:
+        ret_msg->leave_ = (struct msg_leave){0};
+        break;
     case MSG_WHO:
         ret_msg->who_ = (struct msg_who){0};
         break;
@@ -335,14 +423,15 @@ void core_clear(struct core *core, int64_t now_ms)
     rows_clear(&core->changes);
     for (size_t i = 0; i < core->send_count; i++) {
         const struct core_send *item = &core->sends[i];
-        if (!item->unsent)
+        const bool told = item->type == MSG_BYE && item->finished;
+        if (!item->unsent && !told)
             continue;
         core->more_to_do = true;
         if (item->type == MSG_LEASE && lease_find(&core->leases, item->attempt))
             core_lose_lease(core, item->attempt, ATTEMPT_RETURNED, "could not be sent");
         int64_t worker = workers_at(&core->workers, item->peer);
         if (worker != 0)
-            workers_disconnect(&core->workers, worker);
+            (told && item->unsent ? workers_miss : workers_disconnect)(&core->workers, worker);
     }
     core->send_count = 0;
 }
@@ -358,6 +447,11 @@ void core_stood_still(struct core *core, int64_t now_ms)
 const char *core_finished(const struct core *core)
 {
     return core->kept.experiment.finished_because[0] != '\0' ? core->kept.experiment.finished_because : NULL;
+}
+
+bool core_is_over(const struct core *core)
+{
+    return core_finished(core) && core->workers.connected == 0 && core->workers.changed_count == 0;
 }
 
 const struct counters_row *core_counters(const struct core *core)
@@ -376,28 +470,6 @@ static void restore_leases(struct core *core)
         if (attempt->state == ATTEMPT_LEASED)
             lease_adopt(&core->leases, attempt->id, attempt->trial, attempt->worker, core->now_ms);
     }
-}
-
-/* What is chosen, closed, and neither compared nor under way waits for its audit. */
-static void restore_audits(struct core *core)
-{
-    const struct rows *kept = &core->kept;
-    core->audit.share = core->experiment->queue.audit;
-    core->audit.losses_max = core->experiment->queue.attempts;
-    bool *settled = xcalloc(kept->trials.count + 1, sizeof *settled);
-    for (size_t i = 0; i < kept->attempts.count; i++) {
-        const struct attempt_row *row = &kept->attempts.items[i];
-        const bool audited =
-            row->state == ATTEMPT_LEASED && !trial_is_open(ledger_trial(&core->ledger, row->trial));
-        core->audit.under_way += audited;
-        const bool compared = row->state == ATTEMPT_AGREED || row->state == ATTEMPT_DIFFERED;
-        settled[row->trial] |= audited || (compared && strcmp(core_host(core, row->worker),
-                                                              core_first_host(core, row->trial)) != 0);
-    }
-    for (size_t i = 0; i < kept->trials.count; i++)
-        if (kept->trials.items[i].closed_by != 0 && !settled[i + 1])
-            audit_add(&core->audit, (int64_t)i + 1, core_first_host(core, (int64_t)i + 1));
-    free(settled);
 }
 
 static void pin_experiment(struct core *core)
@@ -427,10 +499,12 @@ int core_new(const struct experiment *experiment, const struct space *space, str
     struct core *core = xcalloc(1, sizeof *core);
     core->experiment = experiment;
     core->experiment_text = experiment_text(experiment);
-    core->now_ms = now_ms;
+    core->now_ms = core->started_ms = now_ms;
+    core->farewell_until_ms = now_ms + FAREWELL_MS;
     core->kept = *restored;
     *restored = (struct rows){0};
-    workers_start(&core->workers, &core->kept);
+    const bool over = core_finished(core) && strcmp(core->kept.experiment.text, core->experiment_text) == 0;
+    workers_start(&core->workers, &core->kept, over);
     ledger_start(&core->ledger, &core->kept, &core->changes);
     err = propose_start(&core->propose, experiment, space, &core->ledger, &core->queue, &core->kept,
                         &core->changes, problem);
@@ -438,11 +512,15 @@ int core_new(const struct experiment *experiment, const struct space *space, str
         core_destroy(&core);
         return err;
     }
-    pin_experiment(core);
+    if (!over)
+        pin_experiment(core);
     core->leases = leases_start(core->kept.experiment.epoch, experiment->queue.lease_ms);
     restore_leases(core);
-    restore_audits(core);
-    core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
+    core->audit.share = experiment->queue.audit;
+    core->audit.losses_max = experiment->queue.attempts;
+    judge_restore(core);
+    if (!over)
+        core_note(core, "start", "coordinator started, epoch %" PRId64, core->kept.experiment.epoch);
     *ret_core = core;
     return 0;
 }
@@ -455,6 +533,7 @@ void core_destroy(struct core **core)
     ledger_release(&(*core)->ledger);
     workers_release(&(*core)->workers);
     audit_release(&(*core)->audit);
+    judge_release(*core);
     leases_release(&(*core)->leases);
     queue_release(&(*core)->queue);
     rows_release(&(*core)->kept);

@@ -34,6 +34,8 @@ struct core;
 
 /* Starts from what the store has restored (at least the row of the experiment; consumed: *restored is empty
  * afterwards, also on failure). The first rows raise the epoch: make them durable before anything is sent.
+ * Where the experiment is finished, and has not grown since, it stays so: the core only tells the workers
+ * that are not known to have been told.
  * `experiment` and `space` are borrowed. ERR_CORRUPT where the rows contradict each other, ERR_INPUT where a
  * reference is bad, ERR_LIMIT after 2^31 starts. */
 int core_new(const struct experiment *experiment, const struct space *space, struct rows *restored,
@@ -54,6 +56,14 @@ void core_hello(struct core *core, uint64_t peer, const char *key, const struct 
                 int64_t now_ms);
 /* That key counts no more: what its workers hold is queued again at once, and counts as no loss. */
 void core_revoke(struct core *core, const char *key, int64_t now_ms);
+
+/* Whether a worker that was welcomed speaks through this peer. */
+bool core_knows(const struct core *core, uint64_t peer);
+/* The data set of the experiment can be fetched: WELCOME says so, unless the experiment was begun with one of
+ * another hash. "" where it cannot any more. */
+void core_offer(struct core *core, const char *data_hash, int64_t data_bytes);
+/* The content hash that the experiment was begun with; "" while no worker has asked for work. */
+const char *core_data_hash(const struct core *core);
 
 struct core_send {
     uint64_t peer;
@@ -77,10 +87,28 @@ void core_clear(struct core *core, int64_t now_ms);
  * Before core_clear. */
 void core_stood_still(struct core *core, int64_t now_ms);
 
+/* ---- what people ask for (coordinator/steer.c) ---- */
+
+/* No new leases from now on, or leases again; what is in training goes on to its end. Durable with the rows of
+ * this turn: it stays paused whatever becomes of the coordinator. False: it was so already. */
+bool core_pause(struct core *core, bool paused, int64_t now_ms);
+bool core_paused(const struct core *core);
+/* The search is to end for now: no new leases, and every worker is told to hand back what it has and leave
+ * (LEAVE, again at each REQUEST). A new start knows nothing of it. */
+void core_stop(struct core *core, int64_t now_ms);
+/* core_stop was called, and no worker is connected any more. One that fell silent counts until it is missed:
+ * whoever waits for this had better not wait for ever. */
+bool core_stopped(const struct core *core);
+
 /* When core_advance has something to do next, if no message comes. */
 int64_t core_next_ms(const struct core *core);
 /* Why the experiment is finished; NULL while it runs. The sends of that turn say BYE to all workers. */
 const char *core_finished(const struct core *core);
+/* For so long after the end a core waits for workers that it could not tell of it. One that lives asks who is
+ * there within 12 s (worker/agent.h). */
+enum { FAREWELL_MS = 15 * 1000 };
+/* It is finished, nobody is waited for any more, and that is on disk: the shell may end. */
+bool core_is_over(const struct core *core);
 const struct counters_row *core_counters(const struct core *core);
 
 #endif

@@ -160,7 +160,8 @@ static int lock_file(const char *path, bool network_too, int *ret_fd, struct pro
     for (;;) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0666);
         if (fd < 0)
-            return problem_set(problem, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, "%s: %s",
+            return problem_set(problem, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO,
+                               "%s cannot be made beside the database: %s; name another place with --db",
                                path, strerror(errno));
         struct statfs file_system;
         const char *network =

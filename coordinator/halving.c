@@ -156,6 +156,20 @@ static void enter(struct through *through, const struct contender *contender)
         through->promoted = low;
 }
 
+/* The candidate is not through with that rung after all. */
+static void leave_rung(struct through *through, int64_t candidate)
+{
+    size_t at = 0;
+    while (at < through->count && through->items[at].candidate != candidate)
+        at++;
+    if (at == through->count)
+        return;
+    through->count--;
+    memmove(&through->items[at], &through->items[at + 1], (through->count - at) * sizeof *through->items);
+    if (at < through->promoted)
+        through->promoted--;
+}
+
 /* The candidate may be through with that rung. */
 static void look_at_rung(struct halving *halving, const struct candidate_row *row, int64_t rung)
 {
@@ -273,4 +287,15 @@ void halving_closed(struct halving *halving, int64_t trial)
     assert(batch->open > 0);
     if (--batch->open == 0)
         look_at(halving, batch_of(halving, candidate));
+}
+
+void halving_reopened(struct halving *halving, int64_t trial)
+{
+    const struct trial_row *row = ledger_trial(halving->ledger, trial);
+    if (!is_climbing(halving, row))
+        return;
+    if (asynchronous(halving))
+        leave_rung(&halving->through[row->rung], row->candidate);
+    else
+        batch_at(halving, batch_of(halving, ledger_candidate(halving->ledger, row->candidate)))->open++;
 }

@@ -59,6 +59,8 @@ void halving_release(struct halving *halving);
 void halving_admit(struct halving *halving, int64_t candidate);
 /* That trial has closed. */
 void halving_closed(struct halving *halving, int64_t trial);
+/* That trial, which was closed, is open again. What was promoted stays so. */
+void halving_reopened(struct halving *halving, int64_t trial);
 /* Synchronous: promotes what can be promoted now. `proposals` were made so far; `over`: no more will be. */
 void halving_climb(struct halving *halving, int64_t proposals, bool over);
 /* Asynchronous: promotes one candidate. False where none can be. `last`: the search is over, and nothing is

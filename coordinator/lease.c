@@ -110,8 +110,11 @@ void lease_adopt(struct leases *leases, int64_t attempt, int64_t trial, int64_t 
     assert(attempt > 0 && trial > 0 && worker > 0);
     assert(!lease_find(leases, attempt) && !lease_of_trial(leases, trial));
     uint32_t at = place_new(leases);
-    leases->items[at] = (struct lease){
-        .attempt = attempt, .trial = trial, .worker = worker, .deadline_ms = now_ms + leases->length_ms};
+    leases->items[at] = (struct lease){.attempt = attempt,
+                                       .trial = trial,
+                                       .worker = worker,
+                                       .deadline_ms = now_ms + leases->length_ms,
+                                       .moved_ms = now_ms};
     list_append(leases, at);
     map_set(&leases->by_attempt, (uint64_t)attempt, at);
     map_set(&leases->by_trial, (uint64_t)trial, at);
@@ -150,11 +153,22 @@ void lease_renew(struct leases *leases, int64_t attempt, int64_t now_ms)
     list_append(leases, at);
 }
 
+void lease_move(struct leases *leases, int64_t attempt, int64_t step, int64_t now_ms)
+{
+    uint32_t at = map_get(&leases->by_attempt, (uint64_t)attempt);
+    if (at == 0 || step <= leases->items[at].step)
+        return;
+    leases->items[at].step = step;
+    leases->items[at].moved_ms = now_ms;
+}
+
 void lease_extend(struct leases *leases, int64_t by_ms)
 {
     assert(by_ms >= 0);
-    for (uint32_t at = leases->head; at != 0; at = leases->items[at].after)
+    for (uint32_t at = leases->head; at != 0; at = leases->items[at].after) {
         leases->items[at].deadline_ms += by_ms;
+        leases->items[at].moved_ms += by_ms;
+    }
 }
 
 void lease_end(struct leases *leases, int64_t attempt)

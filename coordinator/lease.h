@@ -7,8 +7,10 @@
  * 3. All leases have the same length and `now_ms` never goes back, so that the list in order of renewal is
  *    the list in order of deadlines: a renewal moves to the tail, and only the head can have lapsed.
  * 4. held[worker] is the number of open leases of that worker.
- * 5. `heard` is true once the worker has shown that it holds the lease.
- * 6. group_held[group] is the sum of held over the workers of that group (0: of none, and not counted).
+ * 5. moved_ms is when the training last showed a further step, or the lease began; a renewal alone does not
+ *    change it.
+ * 6. `heard` is true once the worker has shown that it holds the lease.
+ * 7. group_held[group] is the sum of held over the workers of that group (0: of none, and not counted).
  */
 #ifndef COORDINATOR_LEASE_H
 #define COORDINATOR_LEASE_H
@@ -23,6 +25,8 @@ struct lease {
     int64_t trial;
     int64_t worker;
     int64_t deadline_ms;
+    int64_t step; /* of the training, as its worker says */
+    int64_t moved_ms;
     bool heard;
     uint32_t before, after; /* neighbours in the list of deadlines; 0: none */
 };
@@ -56,6 +60,8 @@ const struct lease *lease_find(const struct leases *leases, int64_t attempt);
 const struct lease *lease_of_trial(const struct leases *leases, int64_t trial);
 /* The worker has shown that it holds it. */
 void lease_renew(struct leases *leases, int64_t attempt, int64_t now_ms);
+/* The training has come to that step. */
+void lease_move(struct leases *leases, int64_t attempt, int64_t step, int64_t now_ms);
 /* Nobody could be heard for so long: all deadlines move by that much. */
 void lease_extend(struct leases *leases, int64_t by_ms);
 void lease_end(struct leases *leases, int64_t attempt);

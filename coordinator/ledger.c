@@ -395,6 +395,31 @@ bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *
     return last;
 }
 
+void ledger_reopen(struct ledger *ledger, int64_t trial, bool leased)
+{
+    struct trial_row *row = trial_at(ledger, trial);
+    assert(has_outcome(row) && row->closed_by != 0);
+    *row = (struct trial_row){.id = row->id,
+                              .candidate = row->candidate,
+                              .replica = row->replica,
+                              .seed = row->seed,
+                              .rung = row->rung,
+                              .steps = row->steps,
+                              .state = row->state,
+                              .lost = row->lost,
+                              .validation_loss = NAN,
+                              .train_loss = NAN,
+                              .seconds = NAN,
+                              .images_per_second = NAN,
+                              .cost_ns = NAN};
+    move_trial(ledger, row, leased ? TRIAL_LEASED : TRIAL_READY);
+    write_trial(ledger, row);
+    ledger->trials_of[row->candidate].open += row->rung == 0;
+    struct candidate_row *candidate = candidate_at(ledger, row->candidate);
+    ledger_compute(ledger, candidate);
+    *rows_candidate(ledger->changes) = *candidate;
+}
+
 double ledger_reward(const struct ledger *ledger, int64_t candidate)
 {
     return candidate_at(ledger, candidate)->reward;

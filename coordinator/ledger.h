@@ -7,7 +7,7 @@
  * 1. Candidates and trials are numbered 1, 2, 3, … in the order of admission; the trials of a candidate
  *    that have the same number of steps are its replicas 0, 1, 2, … in the order of their numbers.
  * 2. A trial is open (ready, leased) or closed (done, diverged, failed), and once closed it never changes
- *    again.
+ *    again, unless its outcome is withdrawn: then it is open, and without outcome, as before.
  * 3. counters.trials = ready + leased + done + diverged + failed, always.
  * 4. Attempts stand in kept->attempts in ascending order of their numbers.
  * 5. The figures of a candidate are computed from its closed trials of one length in order of replica: their
@@ -86,6 +86,8 @@ void ledger_ready(struct ledger *ledger, int64_t trial, bool lost);
 /* Closes an open trial: `outcome` gives state, closed_by, closed_ms, lost and the figures. True when that was
  * the last open trial of rung 0 of its candidate, whose reward is known now. */
 bool ledger_close(struct ledger *ledger, int64_t trial, const struct trial_row *outcome);
+/* A trial that a result closed is open again, ready or leased; the figures of its candidate are without it. */
+void ledger_reopen(struct ledger *ledger, int64_t trial, bool leased);
 /* Computes the figures of a candidate (steps, seeds, diverged, failed, accuracy_mean … reward) anew from its
  * trials. */
 void ledger_compute(const struct ledger *ledger, struct candidate_row *row);

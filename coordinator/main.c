@@ -2,23 +2,27 @@
  * experiment is done.
  *
  * All refusals come first: nothing is written before the address is bound and the database fits (store.h). */
+#include "common/functions.h"
 #include "common/log.h"
 #include "common/matrix.h"
 #include "common/version.h"
 #include "coordinator/resume.h"
 #include "coordinator/server.h"
+#include "coordinator/status/http.h"
 #include "coordinator/store.h"
 #include "proto/endpoint.h"
 
 #include <argp.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+/* STATUS_ORDERED: 'actsearch stop' ended it, and whoever looks after it should not start it again. */
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_ORDERED = 3 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
@@ -28,6 +32,9 @@ enum {
     OPTION_KEYS,
     OPTION_INSECURE,
     OPTION_NETWORK_DISK,
+    OPTION_HTTP,
+    OPTION_HTTP_INSECURE,
+    OPTION_CACHE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
 };
@@ -36,6 +43,7 @@ struct arguments {
     const char *file;
     const char *database; /* NULL: named after the file */
     struct server_settings server;
+    struct http_settings http; /* address NULL: no web page */
     bool network_disk;
     bool level_given;
     enum log_level level;
@@ -53,8 +61,19 @@ static const struct argp_option options[] = {
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
+    {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
+     "Show the search on a web page there, such as 127.0.0.1:8080; also /metrics for Prometheus and "
+     "/healthz. "
+     "It only reads",
+     0},
+    {"http-insecure", OPTION_HTTP_INSECURE, 0, 0,
+     "Let other machines see the web page: anyone who reaches the port can read all of the search", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
+    {"cache", OPTION_CACHE, "DIR", 0,
+     "Where the data set is that workers without it fetch from here, as 'actsearch data add' puts it there "
+     "(default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Override a line of the experiment file", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default: log.level of FILE)",
      0},
@@ -69,7 +88,7 @@ static const char documentation[] =
     "it was: what was acknowledged to a worker is never lost. A finished database can go on with a larger "
     "search.candidates or search.proposals.\n\n"
     "Exit status: 0 when the experiment is done, 1 when it is not (refused, failed, or stopped by SIGINT or "
-    "SIGTERM), 2 for a wrong command line.";
+    "SIGTERM), 2 for a wrong command line, 3 after 'actsearch stop'.";
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -87,8 +106,17 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_INSECURE:
         arguments->server.insecure = true;
         return 0;
+    case OPTION_HTTP:
+        arguments->http.address = value;
+        return 0;
+    case OPTION_HTTP_INSECURE:
+        arguments->http.insecure = true;
+        return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
+        return 0;
+    case OPTION_CACHE:
+        arguments->server.cache_dir = value;
         return 0;
     case OPTION_SET:
         arguments->overrides[arguments->override_count++] = value; /* room for all of argv */
@@ -136,18 +164,23 @@ struct run {
     struct space *space;
     char *database;
     struct store *store;
+    struct control *control; /* NULL where it cannot be had */
     struct rows restored;
     struct server *server;
-    const char *worker_option; /* what a worker is to be told beside the address */
+    char *worker_option; /* what a worker is to be told beside the address */
     struct core *core;
+    struct http *http; /* NULL: no web page */
 };
 
 static void run_release(struct run *run)
 {
+    http_stop(&run->http); /* before the store, which is made one file again where nobody else has it open */
     core_destroy(&run->core);
     server_destroy(&run->server);
     rows_release(&run->restored);
     store_close(&run->store);
+    control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
+    free(run->worker_option);
     free(run->database);
     space_destroy(&run->space);
     experiment_destroy(&run->experiment);
@@ -158,6 +191,8 @@ static int read_experiment(const struct arguments *arguments, struct run *run, s
     int err = experiment_load(arguments->file, arguments->overrides, arguments->override_count,
                               &run->experiment, problem);
     if (!err && (err = space_new(&run->experiment->space, &run->space, problem)) != 0)
+        problem_prefix(problem, "%s", arguments->file);
+    if (!err && (err = functions_any_usable(run->space, run->experiment->seed, problem)) != 0)
         problem_prefix(problem, "%s", arguments->file);
     if (!err)
         log_start("actsearchd", arguments->level_given ? arguments->level : run->experiment->log_level);
@@ -182,17 +217,44 @@ static int read_database(const struct arguments *arguments, struct run *run, boo
     return err;
 }
 
+/* A search can do without. */
+static void listen_for_orders(struct run *run)
+{
+    struct problem problem = {0};
+    if (control_listen(store_path(run->store), &run->control, &problem) != 0)
+        log_warning("'actsearch stop', 'pause' and 'resume' will not reach this coordinator: %s",
+                    problem.text);
+}
+
+/* The key is the one that 'actsearch keygen' makes where it is told no names, if it is still here. */
+static char *worker_option(const struct server_settings *settings)
+{
+    if (!settings->keys_dir)
+        return xstrdup(endpoint_is_local(settings->endpoint) ? "" : " --insecure");
+    char *option = xasprintf(" --key %s/worker.key", settings->keys_dir);
+    if (access(option + strlen(" --key "), F_OK) != 0) {
+        free(option);
+        option = xstrdup(" --key KEYFILE");
+    }
+    return option;
+}
+
 static int bind_and_start(const struct arguments *arguments, struct run *run, struct problem *problem)
 {
-    int err = server_new(&arguments->server, &run->server, problem);
+    listen_for_orders(run);
+    struct server_settings settings = arguments->server;
+    settings.control = run->control;
+    int err = server_new(&settings, &run->server, problem);
     if (!err)
         err = core_new(run->experiment, run->space, &run->restored, server_now_ms(run->server), &run->core,
                        problem);
-    run->worker_option = arguments->server.keys_dir                      ? " --key KEYFILE"
-                         : endpoint_is_local(arguments->server.endpoint) ? ""
-                                                                         : " --insecure";
+    run->worker_option = worker_option(&arguments->server);
     if (err == ERR_CORRUPT)
         problem_prefix(problem, "%s", store_path(run->store));
+    struct http_settings http = arguments->http;
+    http.database = run->database;
+    if (!err && http.address && (err = http_start(&http, &run->http, problem)) != 0)
+        problem_prefix(problem, "--http");
     return err;
 }
 
@@ -216,15 +278,37 @@ static int commit(void *context, const struct rows *rows, struct problem *proble
     return store_write(context, rows, problem);
 }
 
+/* Without it the search runs all the same, with workers that have the data set themselves: on this machine
+ * they share the cache. */
+static void offer_data(struct run *run)
+{
+    struct problem problem = {0};
+    const char *name = run->experiment->child.data;
+    int err = server_offer(run->server, run->core, name, &problem);
+    if (err == ERR_NOT_FOUND && endpoint_is_local(server_endpoint(run->server)))
+        return;
+    if (err == ERR_NOT_FOUND)
+        log_warning("%s: workers that lack it cannot fetch it from here until it is there "
+                    "(actsearch data add %s)",
+                    problem.text, name);
+    else if (err)
+        log_warning("workers cannot fetch the data set from here: %s", problem.text);
+}
+
 static int serve(struct run *run)
 {
     struct problem problem = {0};
     log_info("experiment '%s', %s database %s", run->experiment->name,
              store_is_new(run->store) ? "new" : "going on with the", store_path(run->store));
+    offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
+    if (run->http)
+        log_info("web page at %s", http_url(run->http));
+    if (core_paused(run->core))
+        log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
-    if (!err) {
+    if (!err || core_finished(run->core)) {
         log_info("done; see the ranked list with:  actsearch rank %s", run->database);
         return STATUS_DONE;
     }
@@ -232,7 +316,24 @@ static int serve(struct run *run)
         log_info("%s before the experiment was done; the same command goes on", problem.text);
     else
         log_error("%s", problem.text);
-    return STATUS_FAILED;
+    return err == ERR_STOPPED && server_was_ordered(run->server) ? STATUS_ORDERED : STATUS_FAILED;
+}
+
+/* The search is finished. Whoever has not been told so, because the coordinator was killed, is told now. */
+static void take_leave(const struct arguments *arguments, struct run *run)
+{
+    struct problem problem = {0};
+    size_t untold = 0;
+    for (size_t i = 0; i < run->restored.workers.count; i++)
+        untold += run->restored.workers.items[i].connected;
+    if (untold == 0)
+        return;
+    log_info("%zu workers may not know yet: they are told, for at most %d s", untold, FAREWELL_MS / 1000);
+    int err = bind_and_start(arguments, run, &problem);
+    if (!err)
+        err = server_run(run->server, run->core, commit, run->store, &problem);
+    if (err && err != ERR_STOPPED)
+        log_warning("they could not be told: %s", problem.text);
 }
 
 static int run_experiment(const struct arguments *arguments)
@@ -246,6 +347,7 @@ static int run_experiment(const struct arguments *arguments)
         err = read_database(arguments, &run, &finished, &problem);
     if (!err && finished) {
         log_info("%s is finished: %s", store_path(run.store), run.restored.experiment.finished_because);
+        take_leave(arguments, &run);
         status = STATUS_DONE;
     } else if (!err && (err = bind_and_start(arguments, &run, &problem)) == 0) {
         status = serve(&run);
@@ -253,12 +355,23 @@ static int run_experiment(const struct arguments *arguments)
     if (err)
         fprintf(stderr, "actsearchd: %s\n", problem.text);
     run_release(&run);
-    return status;
+    return err == ERR_USAGE ? STATUS_USAGE : status;
+}
+
+/* Lists that grow for as long as the search does get memory of their own from a size on that stays: they grow in
+ * place then. Left to itself, malloc takes them from the heap up to 32 MB each, and every time they double leaves
+ * a hole there: 100 MB in all. */
+static void grow_in_place(void)
+{
+    enum { OWN_MEMORY_BYTES = 1 << 20 };
+    mallopt(M_MMAP_THRESHOLD, OWN_MEMORY_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 4 * OWN_MEMORY_BYTES);
 }
 
 int main(int argc, char **argv)
 {
     matrix_fix_core(argv);
+    grow_in_place();
     struct arguments arguments = {.server.endpoint = "tcp://127.0.0.1:5570", .level = LEVEL_INFO};
     arguments.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides);
     argp_err_exit_status = STATUS_USAGE;
@@ -270,6 +383,8 @@ int main(int argc, char **argv)
     int status = STATUS_USAGE;
     if (server_check(&arguments.server, &problem) != 0)
         fprintf(stderr, "actsearchd: --bind %s\n", problem.text);
+    else if (arguments.http.address && http_check(&arguments.http, &problem) != 0)
+        fprintf(stderr, "actsearchd: --http %s\n", problem.text);
     else
         status = run_experiment(&arguments);
     free(arguments.overrides);

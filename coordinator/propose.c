@@ -155,6 +155,11 @@ void propose_closed(struct propose *propose, int64_t trial, bool rewarded)
     *waiting = (struct waiting){0};
 }
 
+void propose_reopened(struct propose *propose, int64_t trial)
+{
+    halving_reopened(&propose->halving, trial);
+}
+
 static void admit_one(struct propose *propose, const struct proposal *proposal)
 {
     struct counters_row *counters = &propose->kept->counters;

@@ -56,6 +56,8 @@ bool propose_fill(struct propose *propose, size_t wanted, int budget);
 /* That trial has closed; `rewarded`: with it the reward of its candidate is known, and what waited for it is
  * told. */
 void propose_closed(struct propose *propose, int64_t trial, bool rewarded);
+/* That trial, which was closed, is open again. The search is told nothing: what it was told stays told. */
+void propose_reopened(struct propose *propose, int64_t trial);
 /* Appends the state of the search, if it changed, and its model, if that did. */
 void propose_write(struct propose *propose, int64_t now_ms);
 

@@ -2,6 +2,8 @@
 #include "coordinator/core_state.h"
 
 #include "common/hash.h"
+#include "common/numerics.h"
+#include "coordinator/judge.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -10,17 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A worker is gone for good: what it holds goes to others at once, and counts as no loss. */
-static void leave(struct core *core, int64_t worker)
+static void other_trainer(const char *of_worker, const char *of_experiment, char *ret_reason, size_t size)
 {
-    const struct lease *lease;
-    while ((lease = lease_of_worker(&core->leases, worker)))
-        core_lose_lease(core, lease->attempt, ATTEMPT_RETURNED, "the worker left");
-    workers_disconnect(&core->workers, worker);
+    const bool built_in = strcmp(of_experiment, BUILT_IN_TRAINER) == 0;
+    snprintf(ret_reason, size,
+             "this worker trains with '%.100s', the experiment with '%.100s', and their results cannot be "
+             "compared: start the worker %s%.100s",
+             of_worker, of_experiment, built_in ? "without --trainer" : "with --trainer CMD --trainer-name ",
+             built_in ? "" : of_experiment);
 }
 
 /* Why this worker cannot take part, in `ret_reason`; false where it can. */
-static bool refusal(const struct core *core, const struct msg_hello *hello, char *ret_reason, size_t size)
+static bool refusal(const struct core *core, const char *key, const struct msg_hello *hello, char *ret_reason,
+                    size_t size)
 {
     const struct experiment_row *experiment = &core->kept.experiment;
     if (hello->version != PROTO_VERSION)
@@ -34,8 +38,13 @@ static bool refusal(const struct core *core, const struct msg_hello *hello, char
                  ": their results would differ in bits; install the same release of actsearch on both",
                  hello->numerics, experiment->numerics);
     else if (experiment->trainer[0] != '\0' && strcmp(hello->trainer, experiment->trainer) != 0)
-        snprintf(ret_reason, size, "this worker trains with '%.100s', the experiment with '%.100s'",
-                 hello->trainer, experiment->trainer);
+        other_trainer(hello->trainer, experiment->trainer, ret_reason, size);
+    else if (workers_unwelcome(&core->workers, hello->host, key))
+        snprintf(
+            ret_reason, size,
+            "host %.100s has computed other bits than other hosts, and gets no more work: test its memory "
+            "and compare its build; docs/reliability.md says how it gets in again",
+            hello->host);
     else
         return false;
     return true;
@@ -66,33 +75,67 @@ static void name_under_key(const char *key, const char *name, char ret_name[33])
     free(both);
 }
 
-/* `key` is "" for a worker without one. */
-static void on_hello(struct core *core, uint64_t peer, const char *key, const struct msg_hello *hello)
+static void refuse(struct core *core, uint64_t peer, const struct msg_hello *hello, const char *reason)
 {
-    uint32_t group = key[0] != '\0' ? workers_group(&core->workers, key) : 0;
-    char reason[480];
-    if (core_finished(core)) {
-        core_send_bye(core, peer, true, core->kept.experiment.finished_because);
-        return;
-    }
-    if (refusal(core, hello, reason, sizeof reason)) {
-        note_refusal(core, hello->host, hello->pid, reason);
-        core_send_bye(core, peer, false, reason);
-        return;
-    }
-    int64_t worker = workers_find(&core->workers, hello->worker);
+    note_refusal(core, hello->host, hello->pid, reason);
+    core_send_bye(core, peer, false, reason);
+}
+
+/* Too many of its kind are there, or known. */
+static bool crowded(struct core *core, uint32_t group, const struct msg_hello *hello, char *ret_reason,
+                    size_t size)
+{
+    const int64_t worker = workers_find(&core->workers, hello->worker);
     if (workers_group_connected(&core->workers, group) >= KEY_MAX_WORKERS &&
-        (worker == 0 || workers_peer(&core->workers, worker) == 0)) {
-        snprintf(reason, sizeof reason,
+        (worker == 0 || workers_peer(&core->workers, worker) == 0))
+        snprintf(ret_reason, size,
                  "%d workers with the key of this one are connected, and more are not allowed: give it a key "
                  "of its own",
                  KEY_MAX_WORKERS);
-        note_refusal(core, hello->host, hello->pid, reason);
-        core_send_bye(core, peer, false, reason);
+    else if (worker == 0 && core->kept.workers.count >= MAX_WORKERS_KNOWN)
+        snprintf(ret_reason, size, "%d workers have joined this search, and more are not allowed",
+                 MAX_WORKERS_KNOWN);
+    else if (worker == 0 && !workers_may_join(&core->workers, group, core->now_ms))
+        snprintf(
+            ret_reason, size,
+            "too many workers with the key of this one, or without one, have joined for the first time: %d "
+            "may at once, and one a second after that; start it again later, or give it a key of its own",
+            KEY_NEW_WORKERS);
+    else
+        return false;
+    return true;
+}
+
+/* What people will read of it must not be a command to their terminals, and a host is one line (audit.h). */
+static void clean(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
+/* `key` is "" for a worker without one. */
+static void on_hello(struct core *core, uint64_t peer, const char *key, struct msg_hello *hello)
+{
+    clean(hello->host);
+    clean(hello->trainer);
+    clean(hello->kernels);
+    clean(hello->cpu);
+    uint32_t group = key[0] != '\0' ? workers_group(&core->workers, key) : 0;
+    char reason[480];
+    if (core_finished(core)) {
+        if (workers_find(&core->workers, hello->worker) != 0)
+            workers_hello(&core->workers, peer, key, hello, core->now_ms);
+        core_send_bye(core, peer, true, core->kept.experiment.finished_because);
+        return;
+    }
+    if (refusal(core, key, hello, reason, sizeof reason) ||
+        crowded(core, group, hello, reason, sizeof reason)) {
+        refuse(core, peer, hello, reason);
         return;
     }
     size_t known = core->kept.workers.count;
-    worker = workers_hello(&core->workers, peer, group, hello, core->now_ms);
+    int64_t worker = workers_hello(&core->workers, peer, key, hello, core->now_ms);
     lease_group(&core->leases, worker, group);
     if (core->kept.workers.count > known)
         core_note(core, "worker", "worker on %s joined: %" PRId64 " slots, %s kernels, %s%s%.8s", hello->host,
@@ -115,6 +158,20 @@ static void claim_back(struct core *core, int64_t worker, const struct attempt_r
     ledger_readopt(&core->ledger, row->id);
 }
 
+/* It says that it is alive, but nothing moves. */
+static void lose_stalled(struct core *core, uint64_t peer, int64_t worker, const struct lease *lease)
+{
+    const int64_t attempt = lease->attempt;
+    char reason[128];
+    snprintf(reason, sizeof reason, "held for %.0f s without a further step (queue.stall)",
+             (double)core->experiment->queue.stall_ms / 1000);
+    core_note(core, "lapse", "trial %" PRId64 " (%.400s) on %s: %s; it is queued again", lease->trial,
+              core_activation(core, lease->trial), core_host(core, worker), reason);
+    core_lose_lease(core, attempt, ATTEMPT_FAILED, reason);
+    workers_count_failure(&core->workers, worker, core->experiment->queue.heartbeat_ms, core->now_ms);
+    core_send_to(core, peer, MSG_CANCEL, attempt);
+}
+
 /* The worker says that it holds this attempt. */
 static void on_held(struct core *core, uint64_t peer, int64_t worker, int64_t attempt)
 {
@@ -124,7 +181,10 @@ static void on_held(struct core *core, uint64_t peer, int64_t worker, int64_t at
         return;
     }
     const struct trial_row *trial = ledger_trial(&core->ledger, row->trial);
-    if (lease_find(&core->leases, attempt)) {
+    const struct lease *lease = lease_find(&core->leases, attempt);
+    if (lease && core->now_ms - lease->moved_ms >= core->experiment->queue.stall_ms) {
+        lose_stalled(core, peer, worker, lease);
+    } else if (lease) {
         lease_renew(&core->leases, attempt, core->now_ms);
     } else if (row->state == ATTEMPT_TAKEN || row->state == ATTEMPT_FAILED ||
                row->state == ATTEMPT_RETURNED) {
@@ -135,6 +195,16 @@ static void on_held(struct core *core, uint64_t peer, int64_t worker, int64_t at
         claim_back(core, worker, row);
     }
     /* Else another worker has it as well: whoever reports first is taken. */
+}
+
+/* The training goes on; no step beyond its last one counts. */
+static void on_progress(struct core *core, uint64_t peer, int64_t worker, const struct msg_progress *progress)
+{
+    const struct lease *lease = lease_find(&core->leases, progress->attempt);
+    if (lease && lease->worker == worker &&
+        progress->step <= ledger_trial(&core->ledger, lease->trial)->steps)
+        lease_move(&core->leases, progress->attempt, progress->step, core->now_ms);
+    on_held(core, peer, worker, progress->attempt);
 }
 
 /* Pins data set and trainer where nothing is pinned yet. False where they are not those of the experiment:
@@ -152,19 +222,18 @@ static bool pin(struct core *core, uint64_t peer, int64_t worker, const char *da
         core->changes.experiment_changed = true;
     }
     char reason[480];
-    if (strcmp(data_hash, experiment->data_hash) != 0)
+    if (strcmp(row->trainer, experiment->trainer) != 0)
+        other_trainer(row->trainer, experiment->trainer, reason, sizeof reason);
+    else if (strcmp(data_hash, experiment->data_hash) != 0)
         snprintf(reason, sizeof reason,
                  "the data set '%s' of this worker has content hash %.64s, the experiment's has %.64s: "
                  "they are not the same images",
                  core->experiment->child.data, data_hash, experiment->data_hash);
-    else if (strcmp(row->trainer, experiment->trainer) != 0)
-        snprintf(reason, sizeof reason, "this worker trains with '%.100s', the experiment with '%.100s'",
-                 row->trainer, experiment->trainer);
     else
         return true;
     note_refusal(core, row->host, row->pid, reason);
     core_send_bye(core, peer, false, reason);
-    leave(core, worker);
+    core_leave(core, worker, "the worker left");
     return false;
 }
 
@@ -183,6 +252,8 @@ static void on_request(struct core *core, uint64_t peer, int64_t worker, const s
     if (request->data_hash[0] == '\0' || wanting < 0)
         wanting = 0;
     workers_want(&core->workers, worker, wanting, core->now_ms);
+    if (core->stopping)
+        core_send_to(core, peer, MSG_LEAVE, 0);
 }
 
 /* The outcome that a RESULT reports; NULL in *ret_reason, or why it cannot be one. */
@@ -248,32 +319,6 @@ static void take_result(struct core *core, int64_t worker, const struct msg_resu
     core_close_trial(core, result->trial, &outcome);
 }
 
-static bool same_bits(double a, double b)
-{
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
-}
-
-/* A second report of a trial that another attempt closed: the bits must be the same, whoever computed them.
- */
-static void compare_result(struct core *core, int64_t worker, int64_t attempt, const struct trial_row *trial,
-                           const struct trial_row *outcome)
-{
-    bool agree = trial->state == outcome->state && trial->step == outcome->step &&
-                 trial->correct == outcome->correct && trial->validation_count == outcome->validation_count &&
-                 same_bits(trial->validation_loss, outcome->validation_loss);
-    if (!agree) {
-        int64_t first = ledger_attempt(&core->ledger, trial->closed_by)->worker;
-        core_note(core, "difference",
-                  "trial %" PRId64 " (%.300s): %s reported %" PRId64 " of %" PRId64
-                  " correct, loss %.17g, and %s %" PRId64 " of %" PRId64
-                  ", loss %.17g: one of them has bad memory or another build",
-                  trial->id, core_activation(core, trial->id), core_host(core, first), trial->correct,
-                  trial->validation_count, trial->validation_loss, core_host(core, worker), outcome->correct,
-                  outcome->validation_count, outcome->validation_loss);
-    }
-    ledger_end_attempt(&core->ledger, attempt, agree ? ATTEMPT_AGREED : ATTEMPT_DIFFERED, "", core->now_ms);
-}
-
 /* It was believed lost, and its trial is another's by now or closed: a late REQUEST must not bring it back.
  * The loss was counted already. */
 static void end_lost(struct core *core, const struct attempt_row *row, enum attempt_state state,
@@ -308,6 +353,12 @@ static void on_failure(struct core *core, uint64_t peer, int64_t worker, const s
     core_send_to(core, peer, MSG_ACK, failure->attempt);
 }
 
+/* Its report of a closed trial was heard before. */
+static bool was_judged(const struct attempt_row *row)
+{
+    return row->state == ATTEMPT_AGREED || row->state == ATTEMPT_DIFFERED || row->state == ATTEMPT_WITHDRAWN;
+}
+
 static void on_result(struct core *core, uint64_t peer, int64_t worker, const struct msg_result *result)
 {
     const struct attempt_row *row = reported(core, worker, result->attempt, result->trial);
@@ -328,21 +379,21 @@ static void on_result(struct core *core, uint64_t peer, int64_t worker, const st
         on_failure(core, peer, worker, &failure);
         return;
     }
-    if (trial_is_open(trial)) {
+    if (trial_is_open(trial) && !was_judged(row)) {
         take_result(core, worker, result, outcome);
         core_send_to(core, peer, MSG_ACK, result->attempt);
         return;
     }
-    if (trial->state != TRIAL_FAILED && row->state != ATTEMPT_AGREED && row->state != ATTEMPT_DIFFERED)
-        compare_result(core, worker, result->attempt, trial, &outcome);
+    bool taken = false;
     if (lease_find(&core->leases, result->attempt)) {
         lease_end(&core->leases, result->attempt);
         audit_done(&core->audit);
-    } else if (trial->closed_by != 0 &&
-               strcmp(core_host(core, worker), core_first_host(core, trial->id)) != 0) {
-        audit_settle(&core->audit, trial->id, core_first_host(core, trial->id));
     }
-    core_send_to(core, peer, MSG_STALE, result->attempt);
+    if (trial->state != TRIAL_FAILED && !was_judged(row) && !core_finished(core))
+        taken = judge_report(core, worker, result->attempt, &outcome);
+    if (taken)
+        take_result(core, worker, result, outcome);
+    core_send_to(core, peer, taken ? MSG_ACK : MSG_STALE, result->attempt);
 }
 
 static void on_return(struct core *core, uint64_t peer, int64_t worker, const struct msg_return *returned)
@@ -381,7 +432,7 @@ void core_revoke(struct core *core, const char *key, int64_t now_ms)
         if (workers_peer(&core->workers, worker) != 0)
             core_note(core, "refusal", "worker on %s: its key is not in the allow-list any more",
                       core_host(core, worker));
-        leave(core, worker);
+        core_leave(core, worker, "its key is not allowed any more");
     }
 }
 
@@ -390,7 +441,8 @@ void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64
     assert(peer != 0);
     core_set_now(core, now_ms);
     if (msg->type == MSG_HELLO) {
-        on_hello(core, peer, "", &msg->hello_);
+        struct msg_hello hello = msg->hello_;
+        on_hello(core, peer, "", &hello);
         return;
     }
     int64_t worker = workers_at(&core->workers, peer);
@@ -405,7 +457,7 @@ void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64
         on_request(core, peer, worker, &msg->request_);
         break;
     case MSG_PROGRESS:
-        on_held(core, peer, worker, msg->progress_.attempt);
+        on_progress(core, peer, worker, &msg->progress_);
         break;
     case MSG_RESULT:
         on_result(core, peer, worker, &msg->result_);
@@ -417,7 +469,7 @@ void core_receive(struct core *core, uint64_t peer, const struct msg *msg, int64
         on_return(core, peer, worker, &msg->return_);
         break;
     case MSG_BYE:
-        leave(core, worker);
+        core_leave(core, worker, "the worker left");
         break;
     default: /* what only a coordinator says; the shell has counted it as a bad message */
         break;

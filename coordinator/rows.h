@@ -43,6 +43,7 @@ struct experiment_row {
     int64_t started_ms;           /* first start */
     int64_t finished_ms;          /* 0 while it runs */
     const char *finished_because; /* "" while it runs */
+    bool paused;                  /* a person wants no more leases for now; false once it is finished */
 };
 
 /* How far it is; one row. Restored. */
@@ -70,12 +71,14 @@ struct worker_row {
     const char *trainer;
     const char *kernels;
     const char *cpu;
+    const char *key; /* public key that it came with; "": none */
     int64_t numerics;
-    bool connected; /* 0 in all rows after a restart until it speaks */
+    bool connected; /* 0 in all rows after a restart until it speaks; after the end: it is still to be told */
     int64_t first_ms;
-    int64_t last_ms; /* last heard when this row was written */
-    int64_t results; /* outcomes taken from it */
-    int64_t lost;    /* its leases that lapsed or failed */
+    int64_t last_ms;     /* last heard when this row was written */
+    int64_t results;     /* outcomes taken from it */
+    int64_t lost;        /* its leases that lapsed or failed */
+    int64_t shut_out_ms; /* since when its host gets no work, having come to other bits; 0: it does */
 };
 
 /* One distinct function. The figures are computed by the core over the trials that are closed, in order of
@@ -180,7 +183,8 @@ struct trial_row {
     ROW(RETURNED, "returned")   /* handed back, or never reached the worker; does not count */               \
     ROW(CANCELLED, "cancelled") /* another attempt closed the trial */                                       \
     ROW(AGREED, "agreed")       /* reported after another had closed the trial: the same bits */             \
-    ROW(DIFFERED, "differed")   /* the same, but other bits: there is an event */
+    ROW(DIFFERED, "differed")   /* the same, but other bits, which its reason says: there is an event */     \
+    ROW(WITHDRAWN, "withdrawn") /* had closed the trial, which is done anew: its host came to other bits */
 
 enum attempt_state {
 #define ATTEMPT_ROW(name, text) ATTEMPT_##name,

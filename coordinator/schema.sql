@@ -19,7 +19,8 @@ CREATE TABLE experiment (
     target_candidates INTEGER NOT NULL,
     started_ms       INTEGER NOT NULL,
     finished_ms      INTEGER NOT NULL,
-    finished_because TEXT NOT NULL
+    finished_because TEXT NOT NULL,
+    paused           INTEGER NOT NULL CHECK (paused IN (0, 1))
 ) STRICT;
 
 CREATE TABLE counters (
@@ -56,12 +57,14 @@ CREATE TABLE worker (
     trainer   TEXT NOT NULL,
     kernels   TEXT NOT NULL,
     cpu       TEXT NOT NULL,
+    key       TEXT NOT NULL,
     numerics  INTEGER NOT NULL,
     connected INTEGER NOT NULL CHECK (connected IN (0, 1)),
     first_ms  INTEGER NOT NULL,
     last_ms   INTEGER NOT NULL,
     results   INTEGER NOT NULL,
-    lost      INTEGER NOT NULL
+    lost      INTEGER NOT NULL,
+    shut_out_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE candidate (
@@ -90,6 +93,9 @@ CREATE TABLE candidate (
 CREATE INDEX candidate_ranking ON candidate
     (steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation)
     WHERE seeds > 0;
+
+-- The few that are looked for wherever they stand.
+CREATE INDEX candidate_references ON candidate (activation) WHERE reference = 1;
 
 CREATE TABLE proposal (
     number     INTEGER PRIMARY KEY,
@@ -146,14 +152,15 @@ CREATE TABLE attempt (
     worker    INTEGER NOT NULL REFERENCES worker (id),
     state     TEXT NOT NULL CHECK (state = 'leased' OR state = 'taken' OR state = 'lapsed' OR state = 'unclaimed' OR
                     state = 'failed' OR state = 'returned' OR state = 'cancelled' OR
-                    state = 'agreed' OR state = 'differed'),
+                    state = 'agreed' OR state = 'differed' OR state = 'withdrawn'),
     leased_ms INTEGER NOT NULL,
     ended_ms  INTEGER NOT NULL,
     reason    TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX attempt_trial ON attempt (trial);
-CREATE INDEX attempt_failures ON attempt (ended_ms, id) WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed';
+CREATE INDEX attempt_failures ON attempt (ended_ms, id)
+    WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed' OR state = 'withdrawn';
 
 -- The learning curve of a trial: point 0, 1, 2, … in the order in which the trainer reported them.
 CREATE TABLE curve (
@@ -216,10 +223,13 @@ INSERT INTO student_t (df, t) VALUES
 
 -- One window for both the place and who comes next, so that rows come in the order of the index, one after the other:
 -- the frame ends with the next one, where there is one. (SQLite reads the inner SELECT row by row, in its order; to sort
--- the outer one again would read all of it first.) Seeds are paired, so the differences are tested and not the means.
+-- the outer one again would read all of it first.) It takes only what the index holds, so that to skip a row costs
+-- little: whoever wants some rows asks for their rank or activation. Seeds are paired, so the differences are tested and
+-- not the means.
 CREATE VIEW ranking AS
-SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference,
-       CASE WHEN seeds > 1 AND next <> id THEN (
+SELECT placed.rank, placed.activation, one.accuracy_mean, one.accuracy_sd, one.seeds, one.trials, one.steps, one.parameters,
+       one.seconds, one.cost_ns, one.reference,
+       CASE WHEN one.seeds > 1 AND placed.next <> placed.id THEN (
            SELECT CASE WHEN pairs > 1 THEN
                mean * mean * pairs > (SELECT t * t FROM student_t WHERE df < pairs ORDER BY df DESC LIMIT 1)
                                      * max(squares - pairs * mean * mean, 0) / (pairs - 1) END
@@ -230,22 +240,25 @@ SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, param
                        FROM trial AS mine
                        JOIN trial AS other ON other.candidate = placed.next AND other.steps = mine.steps
                                               AND other.replica = mine.replica
-                       WHERE mine.candidate = placed.id AND mine.steps = placed.steps
+                       WHERE mine.candidate = placed.id AND mine.steps = one.steps
                              AND mine.state IN ('done', 'diverged') AND other.state IN ('done', 'diverged')))
-           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = placed.steps) END AS distinct_from_next
-FROM (SELECT *, count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
+           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = one.steps) END AS distinct_from_next
+FROM (SELECT id, activation,
+             count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
       FROM candidate
       WHERE seeds > 0
       WINDOW places AS (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean,
                                  activation
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING)
-      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed;
+      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed
+CROSS JOIN candidate AS one ON one.id = placed.id;
 
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
        c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
        CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN e.paused THEN 'paused'
             WHEN c.finals_open > 0 THEN 'finals'
             ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,
@@ -267,15 +280,14 @@ LEFT JOIN (SELECT accuracy_mean, activation FROM candidate WHERE seeds > 0
 
 CREATE VIEW failures AS
 SELECT candidate.activation, attempt.trial, attempt.id AS attempt, worker.host AS worker,
-       CASE WHEN attempt.reason <> '' THEN attempt.reason
-            WHEN attempt.state = 'differed' THEN 'reported other bits than the attempt that closed the trial'
-            ELSE attempt.state END AS reason,
+       CASE WHEN attempt.reason <> '' THEN attempt.reason ELSE attempt.state END AS reason,
        strftime('%Y-%m-%dT%H:%M:%SZ', attempt.ended_ms / 1000, 'unixepoch') AS at
 FROM attempt
 JOIN trial ON trial.id = attempt.trial
 JOIN candidate ON candidate.id = trial.candidate
 JOIN worker ON worker.id = attempt.worker
-WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed')
+WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed' OR
+       attempt.state = 'withdrawn')
 ORDER BY attempt.ended_ms, attempt.id;
 
 PRAGMA user_version = 1;

@@ -1,8 +1,11 @@
 #include "coordinator/server.h"
 
+#include "common/data_cache.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "coordinator/allow.h"
+#include "coordinator/blobs.h"
+#include "coordinator/offer.h"
 #include "proto/endpoint.h"
 #include "proto/link.h"
 
@@ -19,6 +22,7 @@ enum {
     MESSAGES_PER_TURN = 1000, /* received before the turn is committed */
     MESSAGES_QUEUED = 1000,   /* by the socket, for each peer and direction */
     LINGER_MS = 2000,         /* how long the last messages may take to leave */
+    HANDSHAKE_MS = 15 * 1000, /* for 2,000 that come back at once, half a millisecond each, many times over */
     BAD_GROUPS = 1024,
     BAD_LOG_MS = 60 * 1000,
     PROGRESS_LOG_MS = 30 * 1000,
@@ -27,6 +31,9 @@ enum {
     ROOM_WAIT_MS = 250, /* before a commit is tried again on a full disk; doubled each time, up to the next */
     ROOM_WAIT_MAX_MS = 5 * 1000,
     ROOM_LOG_MS = 60 * 1000,
+    OFFER_LOOK_MS = 1000, /* how often a data set that is not there is looked for, while workers come */
+    PIECES_PER_TURN = 16, /* of the data set, sent before other messages are looked at again */
+    PIECES_MS = 5,        /* how long that may take on a cold disk, give or take one piece */
 };
 
 struct server {
@@ -41,7 +48,16 @@ struct server {
         int64_t logged_ms;
     } bad[BAD_GROUPS];
     int64_t progress_logged_ms;
-    struct msg message; /* the one at hand: too large for the stack of a deep call */
+    char *cache_dir;
+    const char *data;      /* the data set's name; NULL before server_offer */
+    struct offer *offer;   /* NULL: there is none to hand over */
+    struct blobs *blobs;   /* beside it */
+    int64_t offer_look_ms; /* when to look for it next; INT64_MAX: it is there, or cannot be used */
+    struct control *control;  /* borrowed; NULL: none */
+    enum control_order order; /* of this turn, answered after its commit */
+    bool order_changes;       /* something: else it was so already */
+    int64_t stop_by_ms;       /* 0 while nobody ordered it */
+    struct msg message;       /* the one at hand: too large for the stack of a deep call */
     struct buf bytes;
 };
 
@@ -93,7 +109,8 @@ static int open_link(struct server *server, const struct server_settings *settin
     struct link_settings link = {.endpoint = settings->endpoint,
                                  .key = settings->keys_dir ? &server->key : NULL,
                                  .queued = MESSAGES_QUEUED,
-                                 .linger_ms = LINGER_MS};
+                                 .linger_ms = LINGER_MS,
+                                 .handshake_ms = HANDSHAKE_MS};
     int err = settings->keys_dir ? read_keys(server, settings->keys_dir, problem) : 0;
     if (!err)
         err = link_take_signals(&server->signals, problem);
@@ -107,6 +124,8 @@ int server_new(const struct server_settings *settings, struct server **ret_serve
         return err;
     struct server *server = xcalloc(1, sizeof *server);
     server->signals = -1;
+    server->cache_dir = data_cache_dir(settings->cache_dir);
+    server->control = settings->control;
     server->unix_offset_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
     err = open_link(server, settings, problem);
     if (err) {
@@ -127,6 +146,9 @@ void server_destroy(struct server **server)
     allow_destroy(&(*server)->allow);
     if ((*server)->signals >= 0)
         close((*server)->signals);
+    offer_close(&(*server)->offer);
+    blobs_destroy(&(*server)->blobs);
+    free((*server)->cache_dir);
     buf_release(&(*server)->bytes);
     free(*server);
     *server = NULL;
@@ -135,6 +157,83 @@ void server_destroy(struct server **server)
 const char *server_endpoint(const struct server *server)
 {
     return link_endpoint(server->link);
+}
+
+/* ---- the data set ---- */
+
+int server_offer(struct server *server, struct core *core, const char *name, struct problem *problem)
+{
+    server->data = name;
+    server->offer_look_ms = INT64_MAX;
+    int err = offer_open(server->cache_dir, name, &server->offer, problem);
+    if (err == ERR_NOT_FOUND) {
+        server->offer_look_ms = server_now_ms(server) + OFFER_LOOK_MS;
+        return problem_set(problem, err, "data set '%s' is not in %.200s", name, server->cache_dir);
+    }
+    if (err)
+        return err;
+    const char *hash = offer_hash(server->offer), *begun = core_data_hash(core);
+    if (begun[0] != '\0' && strcmp(begun, hash) != 0) {
+        err = problem_set(problem, ERR_CONFLICT,
+                          "data set '%s' in %.200s has content hash %.16s…, the experiment was begun with "
+                          "%.16s…: they are not the same images",
+                          name, server->cache_dir, hash, begun);
+        offer_close(&server->offer);
+        return err;
+    }
+    uint64_t seed;
+    random_bytes(&seed, sizeof seed);
+    server->blobs = blobs_new(hash, offer_bytes(server->offer), rng_seed(seed, "receipts", 0));
+    core_offer(core, hash, offer_bytes(server->offer));
+    log_info("data set '%s' is handed over to workers that lack it: %.1f MB, %.16s", name,
+             (double)offer_bytes(server->offer) / 1e6, hash);
+    return 0;
+}
+
+/* Somebody may have added it by now: a worker on this host, or a person. */
+static void look_for_offer(struct server *server, struct core *core)
+{
+    struct problem problem = {0};
+    if (!server->data || server_now_ms(server) < server->offer_look_ms)
+        return;
+    int err = server_offer(server, core, server->data, &problem);
+    if (err && err != ERR_NOT_FOUND)
+        log_warning("%s", problem.text);
+}
+
+/* False where it could not be handed to the peer. */
+static bool send_piece(struct server *server, struct core *core, const struct blobs_piece *piece)
+{
+    struct msg_chunk *chunk = &server->message.chunk_;
+    server->message.type = MSG_CHUNK;
+    snprintf(chunk->data_hash, sizeof chunk->data_hash, "%s", blobs_hash(server->blobs));
+    chunk->offset = piece->offset;
+    chunk->receipt = piece->receipt;
+    chunk->bytes_count = piece->size;
+    struct problem problem;
+    if (piece->size > 0 &&
+        offer_read(server->offer, piece->offset, chunk->bytes, piece->size, &problem) != 0) {
+        log_error("%s: it is not handed over any more", problem.text);
+        blobs_fail(server->blobs);
+        core_offer(core, "", 0);
+        chunk->bytes_count = 0;
+    }
+    buf_clear(&server->bytes);
+    msg_encode(&server->message, &server->bytes);
+    return link_send(server->link, piece->peer, server->bytes.data, server->bytes.size);
+}
+
+/* What was asked for is sent to those who may still have it. */
+static void send_pieces(struct server *server, struct core *core)
+{
+    const int64_t until_ms = server_now_ms(server) + PIECES_MS;
+    struct blobs_piece piece;
+    for (int i = 0; server->blobs && i < PIECES_PER_TURN && server_now_ms(server) <= until_ms; i++) {
+        if (!blobs_next(server->blobs, server_now_ms(server), &piece))
+            return;
+        if (!core_knows(core, piece.peer) || !send_piece(server, core, &piece))
+            blobs_unsent(server->blobs, piece.peer);
+    }
 }
 
 /* ---- in ---- */
@@ -196,6 +295,19 @@ static void receive_bad(struct server *server, const struct link_message *messag
     count_bad(server, who, why);
 }
 
+static void take_message(struct server *server, struct core *core, const struct link_message *from)
+{
+    const int64_t now_ms = server_now_ms(server);
+    if (server->message.type == MSG_HELLO)
+        look_for_offer(server, core);
+    if (server->allow && server->message.type == MSG_HELLO)
+        core_hello(core, from->peer, from->key, &server->message.hello_, now_ms);
+    else
+        core_receive(core, from->peer, &server->message, now_ms);
+    if (server->message.type == MSG_FETCH && server->blobs && core_knows(core, from->peer))
+        blobs_fetch(server->blobs, from->peer, &server->message.fetch_, now_ms);
+}
+
 /* Gives one message to the core. False where none is there. */
 static bool receive_one(struct server *server, struct core *core)
 {
@@ -212,10 +324,8 @@ static bool receive_one(struct server *server, struct core *core)
         receive_bad(server, &message, problem.text);
     else if (!from_worker(server->message.type))
         receive_bad(server, &message, "a message that only a coordinator sends");
-    else if (server->allow && server->message.type == MSG_HELLO)
-        core_hello(core, message.peer, message.key, &server->message.hello_, server_now_ms(server));
     else
-        core_receive(core, message.peer, &server->message, server_now_ms(server));
+        take_message(server, core, &message);
     return true;
 }
 
@@ -284,7 +394,8 @@ static void log_events(const struct rows *rows)
     for (size_t i = 0; i < rows->events.count; i++) {
         const struct event_row *event = &rows->events.items[i];
         bool plain = strcmp(event->kind, "start") == 0 || strcmp(event->kind, "finish") == 0 ||
-                     strcmp(event->kind, "worker") == 0;
+                     strcmp(event->kind, "worker") == 0 || strcmp(event->kind, "pause") == 0 ||
+                     strcmp(event->kind, "resume") == 0 || strcmp(event->kind, "stop") == 0;
         log_line(plain ? LEVEL_INFO : LEVEL_WARNING, "%s", event->text);
     }
     for (size_t i = 0; i < rows->workers.count; i++) {
@@ -309,15 +420,86 @@ static void log_progress(struct server *server, const struct core *core, bool no
              counters->ready, counters->workers);
 }
 
+/* ---- orders ---- */
+
+/* Hands the order that is there to the core. */
+static void take_order(struct server *server, struct core *core)
+{
+    const int64_t now_ms = server_now_ms(server);
+    server->order = server->control ? control_read(server->control, now_ms) : CONTROL_NOTHING;
+    if (server->order == CONTROL_STOP) {
+        core_stop(core, now_ms);
+        server->stop_by_ms = now_ms + SERVER_STOP_MS;
+    } else if (server->order != CONTROL_NOTHING) {
+        server->order_changes = core_pause(core, server->order == CONTROL_PAUSE, now_ms);
+    }
+}
+
+/* After the commit: what is said is on disk. */
+static void answer_order(struct server *server, const struct core *core)
+{
+    const struct counters_row *counters = core_counters(core);
+    if (server->order == CONTROL_NOTHING)
+        return;
+    if (core_finished(core))
+        control_answer(server->control, false, false, "the search is finished: %s", core_finished(core));
+    else if (server->order == CONTROL_STOP)
+        control_answer(server->control, true, true,
+                       "stopping: the workers (%" PRId64 ") hand back what they train and leave",
+                       counters->workers);
+    else if (!server->order_changes)
+        control_answer(server->control, true, false, "nothing to do: it %s",
+                       core_paused(core) ? "is paused already" : "is not paused");
+    else if (server->order == CONTROL_PAUSE)
+        control_answer(server->control, true, false,
+                       "paused: no new trainings; those that run (%" PRId64 ") go on to their end",
+                       counters->leased);
+    else
+        control_answer(server->control, true, false, "the search goes on");
+    server->order = CONTROL_NOTHING;
+}
+
+/* It was ordered to stop, and the workers have left or had time enough. */
+static bool stop_is_over(const struct server *server, const struct core *core)
+{
+    return server->stop_by_ms != 0 && (core_stopped(core) || server_now_ms(server) >= server->stop_by_ms);
+}
+
+bool server_was_ordered(const struct server *server)
+{
+    return server->stop_by_ms != 0;
+}
+
 /* ---- a full disk ---- */
 
-/* ERR_STOPPED after a signal. */
+/* Nothing can be made durable now; it can be stopped all the same. */
+static int obey_without_disk(struct server *server, struct problem *problem)
+{
+    if (!server->control)
+        return 0;
+    const enum control_order order = control_read(server->control, server_now_ms(server));
+    if (order == CONTROL_STOP) {
+        control_answer(server->control, true, true,
+                       "stopping; the disk is full, so workers are not waited for");
+        server->stop_by_ms = server_now_ms(server);
+        return problem_set(problem, ERR_STOPPED, "stopped on request while the disk was full");
+    }
+    if (order != CONTROL_NOTHING)
+        control_answer(server->control, false, false,
+                       "the disk is full, and the search stands still anyway: make room first");
+    return 0;
+}
+
+/* ERR_STOPPED after a signal, or when it is ordered to stop. */
 static int wait_for_room(struct server *server, int wait_ms, struct problem *problem)
 {
-    struct pollfd signals = {.fd = server->signals, .events = POLLIN};
-    int signal = poll(&signals, 1, wait_ms) > 0 ? link_signal(server->signals) : 0;
+    struct pollfd events[] = {
+        {.fd = server->signals, .events = POLLIN},
+        {.fd = server->control ? control_fd(server->control) : -1, .events = POLLIN},
+    };
+    int signal = poll(events, 2, wait_ms) > 0 ? link_signal(server->signals) : 0;
     return signal == 0
-               ? 0
+               ? obey_without_disk(server, problem)
                : problem_set(problem, ERR_STOPPED, "stopped by signal %d while the disk was full", signal);
 }
 
@@ -354,6 +536,7 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
     tend_keys(server, core);
     for (int i = 0; i < MESSAGES_PER_TURN && receive_one(server, core); i++)
         continue;
+    take_order(server, core);
     core_advance(core, server_now_ms(server));
     const struct rows *rows = core_rows(core);
     bool changed = !rows_empty(rows);
@@ -367,7 +550,9 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
     struct core_send *sends = core_sends(core, &count);
     for (size_t i = 0; i < count; i++)
         sends[i].unsent = !send_one(server, core, &sends[i]);
+    answer_order(server, core);
     core_clear(core, server_now_ms(server));
+    send_pieces(server, core);
     if (changed)
         log_progress(server, core, core_finished(core) != NULL);
     return 0;
@@ -376,10 +561,20 @@ static int turn(struct server *server, struct core *core, server_commit *commit,
 /* Sleeps until a message or a signal comes or the core has something to do. ERR_STOPPED after a signal. */
 static int sleep_until_needed(struct server *server, const struct core *core, struct problem *problem)
 {
-    int64_t sleep_ms = core_next_ms(core) - server_now_ms(server);
+    const int64_t now_ms = server_now_ms(server);
+    const int64_t data_ms = server->blobs ? blobs_next_ms(server->blobs) : INT64_MAX;
+    int64_t sleep_ms = (data_ms < core_next_ms(core) ? data_ms : core_next_ms(core)) - now_ms;
     int64_t longest_ms = server->allow ? ALLOW_CHECK_MS : SLEEP_MAX_MS;
-    sleep_ms = sleep_ms < 0 ? 0 : sleep_ms > longest_ms ? longest_ms : sleep_ms;
-    int err = link_wait(server->link, &server->signals, 1, sleep_ms, problem);
+    int fds[2] = {server->signals}, count = 1;
+    if (server->control && control_fd(server->control) >= 0) {
+        fds[count++] = control_fd(server->control);
+        if (control_next_ms(server->control) - now_ms < longest_ms)
+            longest_ms = control_next_ms(server->control) - now_ms;
+    }
+    if (server->stop_by_ms != 0 && server->stop_by_ms - now_ms < longest_ms)
+        longest_ms = server->stop_by_ms - now_ms;
+    sleep_ms = sleep_ms > longest_ms ? longest_ms : sleep_ms;
+    int err = link_wait(server->link, fds, count, sleep_ms < 0 ? 0 : sleep_ms, problem);
     int signal = err ? 0 : link_signal(server->signals);
     return signal != 0 ? problem_set(problem, ERR_STOPPED, "stopped by signal %d", signal) : err;
 }
@@ -391,8 +586,10 @@ int server_run(struct server *server, struct core *core, server_commit *commit, 
         int err = turn(server, core, commit, context, problem);
         if (err)
             return err;
-        if (core_finished(core))
+        if (core_is_over(core))
             return 0;
+        if (stop_is_over(server, core))
+            return problem_set(problem, ERR_STOPPED, "stopped on request");
         err = sleep_until_needed(server, core, problem);
         if (err)
             return err;

@@ -12,18 +12,23 @@
  * 4. With keys, no message is heard but from a connection whose key is in the allow-list at that moment
  *    (give or take two seconds), and what each key may have is bounded (core.h, allow.h). A key that is
  *    taken off the list loses its leases at once, and its connections at their next word.
+ * 5. The data set is handed over between turns, PIECES_PER_TURN pieces or PIECES_MS at a time: what waits
+ *    for a lease or an ACK waits no longer than that for it.
  */
 #ifndef COORDINATOR_SERVER_H
 #define COORDINATOR_SERVER_H
 
 #include "coordinator/core.h"
+#include "proto/control.h"
 
 struct server;
 
 struct server_settings {
     const char *endpoint;
-    const char *keys_dir; /* as proto/keys.h describes it; NULL: no encryption */
-    bool insecure;        /* without keys, an endpoint that other machines can reach is fine */
+    const char *keys_dir;  /* as proto/keys.h describes it; NULL: no encryption */
+    bool insecure;         /* without keys, an endpoint that other machines can reach is fine */
+    const char *cache_dir; /* where the data set is looked for; NULL: as data_cache_dir says */
+    struct control *control; /* NULL: it takes no orders. Borrowed */
 };
 
 /* ERR_INPUT: no endpoint, or one that other machines can reach, without keys or `insecure`. */
@@ -40,10 +45,20 @@ const char *server_endpoint(const struct server *server);
  * ERR_FULL the same rows are handed over again later. */
 typedef int server_commit(void *context, const struct rows *rows, struct problem *problem);
 
+/* Looks for data set `name`, to hand it over to workers that lack it; where it is not there, again while the
+ * server runs. *problem is why it cannot be handed over now, with its ERR_…. */
+int server_offer(struct server *server, struct core *core, const char *name, struct problem *problem);
+/* How long workers may take to hand back and leave when the search is stopped; a little longer than they do. */
+enum { SERVER_STOP_MS = 4000 };
+
 /* Runs until the experiment is finished (0), a signal comes (ERR_STOPPED; workers are told nothing and keep
- * trying to come back), or a commit or the socket fails. */
+ * trying to come back), it was ordered to stop and the workers have left (ERR_STOPPED; server_was_ordered), or
+ * a commit or the socket fails. */
 int server_run(struct server *server, struct core *core, server_commit *commit, void *context,
                struct problem *problem);
+
+/* ERR_STOPPED came from an order, not from a signal. */
+bool server_was_ordered(const struct server *server);
 
 /* Unix time in ms, which never goes back while the program runs. */
 int64_t server_now_ms(const struct server *server);

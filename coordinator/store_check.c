@@ -210,7 +210,10 @@ static int check_rewards(struct checking *checking, struct problem *problem)
     return find_rows(checking,
                      "SELECT 'proposal ' || number || ': its reward is not that of its candidate' "
                      "FROM proposal LEFT JOIN candidate ON candidate.id = proposal.candidate "
-                     "WHERE proposal.reward IS NOT iif(outcome = 'rejected', 0.0, candidate.reward) LIMIT 20",
+                     "WHERE proposal.reward IS NOT iif(outcome = 'rejected', 0.0, candidate.reward) "
+                     /* what was told of a result that was withdrawn later stays told */
+                     "AND NOT EXISTS (SELECT 1 FROM trial JOIN attempt ON attempt.trial = trial.id "
+                     "WHERE trial.candidate = proposal.candidate AND attempt.state = 'withdrawn') LIMIT 20",
                      problem);
 }
 

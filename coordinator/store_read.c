@@ -1,6 +1,7 @@
 #include "coordinator/store_read.h"
 
 #include "common/json.h"
+#include "common/numerics.h"
 #include "coordinator/reader_state.h"
 #include "coordinator/schema.h"
 
@@ -20,7 +21,9 @@ static int check_file(const char *path, struct problem *problem)
     struct stat status;
     if (stat(path, &status) != 0)
         return errno == ENOENT || errno == ENOTDIR
-                   ? problem_set(problem, ERR_NOT_FOUND, "there is no such file")
+                   ? problem_set(problem, ERR_NOT_FOUND,
+                                 "there is no such file; 'actsearch run' and actsearchd make "
+                                 "a results database, FILE.db of FILE.ini by default")
                    : problem_set(problem, ERR_IO, "%s", strerror(errno));
     if (!S_ISREG(status.st_mode))
         return problem_set(problem, ERR_CORRUPT, "not a regular file, so no database");
@@ -67,6 +70,16 @@ static int open_database(const char *path, struct sql **ret_sql, struct problem 
     return err ? err : check_database(*ret_sql, problem);
 }
 
+/* People name the experiment file now and then. */
+static void hint_at_experiment(const char *path, struct problem *problem)
+{
+    const size_t length = strlen(path), used = strlen(problem->text);
+    if (length > 4 && strcmp(path + length - 4, ".ini") == 0)
+        snprintf(problem->text + used, sizeof problem->text - used,
+                 "; expected not the experiment file but its results, %.*s.db by default", (int)length - 4,
+                 path);
+}
+
 int store_reader_open(const char *path, struct store_reader **ret_reader, struct problem *problem)
 {
     struct sql *sql = NULL;
@@ -74,6 +87,8 @@ int store_reader_open(const char *path, struct store_reader **ret_reader, struct
     if (!err)
         err = open_database(path, &sql, problem);
     if (err) {
+        if (err == ERR_CORRUPT)
+            hint_at_experiment(path, problem);
         problem_prefix(problem, "%s", path);
         sql_close(&sql);
         return err;
@@ -154,20 +169,92 @@ static bool visit_ranking(void *context, const struct sql_statement *statement)
     return ranking->visit(ranking->context, &row);
 }
 
-int store_ranking(struct store_reader *reader, int64_t limit,
-                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem)
+#define RANKING_COLUMNS                                                                                      \
+    "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, "       \
+    "cost_ns, reference, distinct_from_next FROM ranking "
+
+/* `text` has one parameter, the limit. */
+static int read_ranking(struct store_reader *reader, const char *text, int64_t limit,
+                        bool (*visit)(void *, const struct ranking_row *), void *context,
+                        struct problem *problem)
 {
     struct sql_statement *statement = NULL;
     struct ranking_visit ranking = {visit, context};
-    int err =
-        prepare(reader,
-                "SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, "
-                "seconds, cost_ns, reference, distinct_from_next FROM ranking LIMIT ?",
-                &statement, problem);
+    int err = prepare(reader, text, &statement, problem);
     if (err)
         return err;
-    sql_bind_int(statement, 1, limit > 0 ? limit : -1);
+    sql_bind_int(statement, 1, limit);
     return each_row(reader, &statement, visit_ranking, &ranking, problem);
+}
+
+int store_ranking(struct store_reader *reader, int64_t limit,
+                  bool (*visit)(void *, const struct ranking_row *), void *context, struct problem *problem)
+{
+    return read_ranking(reader, RANKING_COLUMNS "LIMIT ?", limit > 0 ? limit : -1, visit, context, problem);
+}
+
+int store_ranking_top(struct store_reader *reader, int64_t limit,
+                      bool (*visit)(void *, const struct ranking_row *), void *context, int64_t *ret_count,
+                      struct problem *problem)
+{
+    int err = sql_number(reader->sql, "SELECT count(*) FROM candidate WHERE seeds > 0", ret_count, problem);
+    if (err) {
+        problem_prefix(problem, "%s", reader->path);
+        return err;
+    }
+    return read_ranking(
+        reader,
+        RANKING_COLUMNS
+        "WHERE rank <= ? OR activation IN (SELECT activation FROM candidate WHERE reference = 1)",
+        limit, visit, context, problem);
+}
+
+struct rank_visit {
+    bool (*visit)(void *, int64_t, int64_t);
+    void *context;
+    int64_t rank;
+};
+
+static bool visit_rank(void *context, const struct sql_statement *statement)
+{
+    struct rank_visit *ranks = context;
+    return ranks->visit(ranks->context, ++ranks->rank, sql_column_int(statement, 0));
+}
+
+int store_ranks(struct store_reader *reader, bool (*visit)(void *, int64_t rank, int64_t candidate),
+                void *context, struct problem *problem)
+{
+    struct sql_statement *statement = NULL;
+    struct rank_visit ranks = {.visit = visit, .context = context};
+    int err = prepare(reader, "SELECT id FROM candidate WHERE seeds > 0 ORDER BY " STORE_RANKING_ORDER,
+                      &statement, problem);
+    return err ? err : each_row(reader, &statement, visit_rank, &ranks, problem);
+}
+
+struct score_visit {
+    bool (*visit)(void *, const struct score_row *);
+    void *context;
+};
+
+static bool visit_score(void *context, const struct sql_statement *statement)
+{
+    const struct score_visit *score = context;
+    const struct score_row row = {sql_column_int(statement, 0), sql_column_int(statement, 1),
+                                  sql_column_real(statement, 2)};
+    return score->visit(score->context, &row);
+}
+
+int store_scores(struct store_reader *reader, bool (*visit)(void *, const struct score_row *), void *context,
+                 struct problem *problem)
+{
+    struct sql_statement *statement = NULL;
+    struct score_visit score = {visit, context};
+    /* Candidates are numbered in the order of their first proposals, so this is no sort. */
+    int err = prepare(reader,
+                      "SELECT first_proposal, steps, accuracy_mean FROM candidate NOT INDEXED "
+                      "WHERE seeds > 0 AND NOT reference ORDER BY id",
+                      &statement, problem);
+    return err ? err : each_row(reader, &statement, visit_score, &score, problem);
 }
 
 struct progress_visit {
@@ -290,4 +377,20 @@ int store_query(struct store_reader *reader, const char *sql, const char *const 
     free(query.values);
     free(query.reals);
     return err;
+}
+
+static bool is_built_in(void *context, int columns, const char *const *names, const char *const *values)
+{
+    (void)columns, (void)names;
+    *(bool *)context = values[0] && strcmp(values[0], BUILT_IN_TRAINER) == 0;
+    return false;
+}
+
+bool store_has_built_in_trainer(struct store_reader *reader)
+{
+    struct problem unreadable;
+    bool built_in = false;
+    return store_query(reader, "SELECT trainer FROM experiment", NULL, 0, is_built_in, &built_in,
+                       &unreadable) == 0 &&
+           built_in;
 }

@@ -39,18 +39,46 @@ static void touch_row(struct workers *workers, int64_t worker)
     workers->items[worker].changed = true;
 }
 
-void workers_start(struct workers *workers, struct rows *kept)
+static void set_connected(struct workers *workers, int64_t worker, bool connected)
 {
-    *workers = (struct workers){.kept = kept};
+    struct worker_row *row = row_of(workers, worker);
+    if (row->connected == connected)
+        return;
+    row->connected = connected;
+    workers->connected += connected ? 1 : -1;
+    touch_row(workers, worker);
+}
+
+static uint64_t machine_key(const struct worker_row *row)
+{
+    const uint64_t parts[] = {name_key(row->host), name_key(row->key)};
+    return hash64(parts, sizeof parts);
+}
+
+static void list_shut_out(struct workers *workers, int64_t worker)
+{
+    workers->shut_out = xrealloc(workers->shut_out, workers->shut_out_count + 1, sizeof *workers->shut_out);
+    workers->shut_out[workers->shut_out_count++] = (uint32_t)worker;
+}
+
+void workers_start(struct workers *workers, struct rows *kept, bool over)
+{
+    *workers = (struct workers){.kept = kept, .groups = xcalloc(1, sizeof *workers->groups)};
     make_room(workers);
     for (size_t i = 0; i < kept->workers.count; i++) {
         struct worker_row *row = &kept->workers.items[i];
         assert(row->id == (int64_t)i + 1);
         map_set(&workers->by_name, name_key(row->name), (uint32_t)row->id);
-        if (row->connected) { /* by the coordinator before this one */
-            row->connected = false;
-            touch_row(workers, row->id);
-        }
+        if (row->results > 0)
+            map_set(&workers->proven, machine_key(row), 1);
+        if (row->shut_out_ms != 0)
+            list_shut_out(workers, row->id);
+        if (!row->connected) /* to the coordinator before this one */
+            continue;
+        workers->items[row->id].awaited = true;
+        workers->connected++;
+        if (!over)
+            set_connected(workers, row->id, false);
     }
 }
 
@@ -59,8 +87,10 @@ void workers_release(struct workers *workers)
     free(workers->items);
     free(workers->line);
     free(workers->changed);
-    free(workers->group_connected);
+    free(workers->shut_out);
+    free(workers->groups);
     map_release(&workers->by_key);
+    map_release(&workers->proven);
     map_release(&workers->by_peer);
     map_release(&workers->by_name);
     *workers = (struct workers){0};
@@ -117,11 +147,29 @@ void workers_disconnect(struct workers *workers, int64_t worker)
     item->peer = 0;
     workers->wanting -= item->wanting;
     item->wanting = 0; /* its place in the line falls away when its turn comes */
-    row_of(workers, worker)->connected = false;
+    set_connected(workers, worker, false);
     if (item->group != 0)
-        workers->group_connected[item->group]--;
-    workers->connected--;
-    touch_row(workers, worker);
+        workers->groups[item->group].connected--;
+}
+
+void workers_miss(struct workers *workers, int64_t worker)
+{
+    workers_disconnect(workers, worker);
+    set_connected(workers, worker, true);
+}
+
+void workers_miss_awaited(struct workers *workers)
+{
+    for (size_t i = 1; i <= workers->kept->workers.count; i++)
+        if (workers->items[i].awaited)
+            set_connected(workers, (int64_t)i, true);
+}
+
+void workers_forget_missed(struct workers *workers)
+{
+    for (size_t i = 1; i <= workers->kept->workers.count; i++)
+        if (workers->items[i].peer == 0)
+            set_connected(workers, (int64_t)i, false);
 }
 
 uint32_t workers_group(struct workers *workers, const char *key)
@@ -129,9 +177,8 @@ uint32_t workers_group(struct workers *workers, const char *key)
     uint32_t group = map_get(&workers->by_key, name_key(key));
     if (group == 0) {
         group = ++workers->group_count;
-        workers->group_connected =
-            xrealloc(workers->group_connected, (size_t)group + 1, sizeof *workers->group_connected);
-        workers->group_connected[group] = 0;
+        workers->groups = xrealloc(workers->groups, (size_t)group + 1, sizeof *workers->groups);
+        workers->groups[group] = (struct worker_group){0};
         map_set(&workers->by_key, name_key(key), group);
     }
     return group;
@@ -145,7 +192,19 @@ uint32_t workers_group_of(const struct workers *workers, int64_t worker)
 
 int64_t workers_group_connected(const struct workers *workers, uint32_t group)
 {
-    return group != 0 ? workers->group_connected[group] : 0;
+    return group != 0 ? workers->groups[group].connected : 0;
+}
+
+bool workers_may_join(struct workers *workers, uint32_t group, int64_t now_ms)
+{
+    struct worker_group *joins = &workers->groups[group];
+    const int64_t seconds = (now_ms - joins->joined_ms) / 1000;
+    joins->joined = joins->joined > seconds ? joins->joined - seconds : 0;
+    joins->joined_ms = joins->joined == 0 ? now_ms : joins->joined_ms + 1000 * seconds;
+    if (joins->joined >= KEY_NEW_WORKERS)
+        return false;
+    joins->joined++;
+    return true;
 }
 
 int64_t workers_find(const struct workers *workers, const char *name)
@@ -153,10 +212,39 @@ int64_t workers_find(const struct workers *workers, const char *name)
     return map_get(&workers->by_name, name_key(name));
 }
 
-int64_t workers_hello(struct workers *workers, uint64_t peer, uint32_t group, const struct msg_hello *hello,
+bool workers_same_machine(const struct workers *workers, int64_t a, int64_t b)
+{
+    const struct worker_row *one = row_of(workers, a), *other = row_of(workers, b);
+    return strcmp(one->host, other->host) == 0 && strcmp(one->key, other->key) == 0;
+}
+
+bool workers_proven(const struct workers *workers, int64_t worker)
+{
+    return map_get(&workers->proven, machine_key(row_of(workers, worker))) != 0;
+}
+
+void workers_shut_out(struct workers *workers, int64_t worker, int64_t now_ms)
+{
+    row_of(workers, worker)->shut_out_ms = now_ms;
+    touch_row(workers, worker);
+    list_shut_out(workers, worker);
+}
+
+bool workers_unwelcome(const struct workers *workers, const char *host, const char *key)
+{
+    for (size_t i = 0; i < workers->shut_out_count; i++) {
+        const struct worker_row *row = row_of(workers, workers->shut_out[i]);
+        if (strcmp(row->host, host) == 0 && strcmp(row->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+int64_t workers_hello(struct workers *workers, uint64_t peer, const char *key, const struct msg_hello *hello,
                       int64_t now_ms)
 {
     assert(peer != 0);
+    const uint32_t group = key[0] != '\0' ? workers_group(workers, key) : 0;
     int64_t worker = workers_find(workers, hello->worker);
     if (worker == 0) {
         struct rows *kept = workers->kept;
@@ -170,6 +258,7 @@ int64_t workers_hello(struct workers *workers, uint64_t peer, uint32_t group, co
                                    .trainer = rows_keep(kept, hello->trainer),
                                    .kernels = rows_keep(kept, hello->kernels),
                                    .cpu = rows_keep(kept, hello->cpu),
+                                   .key = rows_keep(kept, key),
                                    .numerics = hello->numerics,
                                    .first_ms = now_ms};
         make_room(workers);
@@ -185,13 +274,12 @@ int64_t workers_hello(struct workers *workers, uint64_t peer, uint32_t group, co
         item->peer = peer;
         item->group = group;
         if (group != 0)
-            workers->group_connected[group]++;
+            workers->groups[group].connected++;
         item->heard_ms = now_ms;
         map_set(&workers->by_peer, peer, (uint32_t)worker);
         hearing_append(workers, (uint32_t)worker);
-        workers->connected++;
-        row->connected = true;
-        touch_row(workers, worker);
+        item->awaited = false;
+        set_connected(workers, worker, true);
     }
     if (row->slots != hello->slots) {
         row->slots = hello->slots;
@@ -274,7 +362,8 @@ int64_t workers_next(struct workers *workers)
 
 void workers_count_result(struct workers *workers, int64_t worker)
 {
-    row_of(workers, worker)->results++;
+    if (row_of(workers, worker)->results++ == 0)
+        map_set(&workers->proven, machine_key(row_of(workers, worker)), 1);
     workers->items[worker].failures = 0;
     touch_row(workers, worker);
 }

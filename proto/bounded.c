@@ -6,12 +6,12 @@
 #include <inttypes.h>
 #include <stdbool.h>
 
-enum kind { KIND_NUMBER, KIND_BOOL, KIND_TEXT, KIND_ARRAY, KIND_MAP, KIND_OTHER };
+enum kind { KIND_NUMBER, KIND_BOOL, KIND_TEXT, KIND_BYTES, KIND_ARRAY, KIND_MAP, KIND_OTHER };
 
 /* What a msgpack value says of itself before its contents. */
 struct head {
     enum kind kind;
-    uint64_t count; /* bytes of a text, elements of an array, entries of a map */
+    uint64_t count; /* bytes of a text or of bytes, elements of an array, entries of a map */
     size_t size;    /* bytes up to what `count` counts; the whole value where nothing is counted */
 };
 
@@ -31,8 +31,8 @@ static const struct {
 } formats[32] = {
     {"nil", KIND_OTHER, 0, 0},        {"the unused byte 0xc1", KIND_OTHER, 0, 0},
     {"false", KIND_BOOL, 0, 0},       {"true", KIND_BOOL, 0, 0},
-    {"bin 8", KIND_OTHER, 1, 0},      {"bin 16", KIND_OTHER, 2, 0},
-    {"bin 32", KIND_OTHER, 4, 0},     {"ext 8", KIND_OTHER, 1, 0},
+    {"bin 8", KIND_BYTES, 1, 0},      {"bin 16", KIND_BYTES, 2, 0},
+    {"bin 32", KIND_BYTES, 4, 0},     {"ext 8", KIND_OTHER, 1, 0},
     {"ext 16", KIND_OTHER, 2, 0},     {"ext 32", KIND_OTHER, 4, 0},
     {"float 32", KIND_NUMBER, 0, 4},  {"float 64", KIND_NUMBER, 0, 8},
     {"uint 8", KIND_NUMBER, 0, 1},    {"uint 16", KIND_NUMBER, 0, 2},
@@ -146,6 +146,10 @@ static int walk_value(struct walk *walk)
         return 0;
     case KIND_TEXT:
         return walk_text(walk, &head);
+    case KIND_BYTES:
+        err = check_room(walk, &head, "bytes", 1);
+        walk->at += err ? 0 : head.size + (size_t)head.count;
+        return err;
     case KIND_ARRAY:
         return walk_array(walk, &head);
     default:

@@ -4,7 +4,8 @@
  * first. It allocates nothing, reads each byte once, and lets only this through:
  * - one map and nothing behind it, of at most BOUNDED_MAX_ENTRIES entries;
  * - keys that are strings;
- * - values that are integers, floats, booleans, strings, or arrays of integers and floats: no deeper nesting;
+ * - values that are integers, floats, booleans, strings, bytes, or arrays of integers and floats: no deeper
+ *   nesting;
  * - no count or length larger than the bytes that are left;
  * - strings of valid UTF-8 without NUL.
  * What the keys and values mean is the business of msg.c.

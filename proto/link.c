@@ -75,6 +75,8 @@ static int make_socket(struct link *link, int type, struct problem *problem)
     zsock_set_tcp_keepalive(link->socket, 1);
     zsock_set_heartbeat_ivl(link->socket, PING_MS);
     zsock_set_heartbeat_timeout(link->socket, PING_TIMEOUT_MS);
+    if (link->settings.handshake_ms > 0)
+        zsock_set_handshake_ivl(link->socket, link->settings.handshake_ms);
     zsock_set_ipv6(link->socket, strchr(link->settings.endpoint, '[') != NULL);
     return 0;
 }
@@ -134,7 +136,10 @@ static int bind_socket(struct link *link, struct problem *problem)
         return problem_set(problem, ERR_BUSY,
                            "%s is in use: another program listens there; name another port with --bind",
                            endpoint);
-    return problem_set(problem, ERR_IO, "cannot listen at %s: %s", endpoint, zmq_strerror(errno));
+    const bool elsewhere = errno == EADDRNOTAVAIL || errno == ENODEV;
+    return problem_set(problem, ERR_IO, "cannot listen at %s: %s%s", endpoint, zmq_strerror(errno),
+                       elsewhere ? "; expected an address or an interface of this machine, or * for all"
+                                 : "");
 }
 
 int link_bind(const struct link_settings *settings, struct link **ret_link, struct problem *problem)

@@ -27,6 +27,7 @@ struct link_settings {
     const struct key *key; /* NULL: no encryption. Borrowed while the link is there */
     int queued;            /* messages for one peer, in each direction */
     int linger_ms;         /* how long the last messages may take to leave */
+    int handshake_ms;      /* a connection that has not shown by then what it is, is closed; 0: 30 s */
 };
 
 /* SIGINT and SIGTERM become readable at *ret_fd from here on. While there is one thread. ERR_IO. */

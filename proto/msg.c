@@ -12,16 +12,16 @@
 #include <stddef.h>
 #include <string.h>
 
-enum kind { INT, REAL, BOOL, TEXT, INTS, REALS };
+enum kind { INT, REAL, BOOL, TEXT, BYTES, INTS, REALS };
 
 struct field {
     const char *key; /* NULL ends the fields of a message */
     enum kind kind;
     size_t at;       /* offset of the value in struct msg */
-    size_t count_at; /* offset of the count, of INTS and REALS */
+    size_t count_at; /* offset of the count, of BYTES, INTS and REALS */
     int64_t low;
     int64_t high;
-    int64_t limit; /* bytes of a TEXT, elements of INTS and REALS */
+    int64_t limit; /* bytes of a TEXT, elements of BYTES, INTS and REALS */
 };
 
 #define AT(message, key)                              offsetof(struct msg, message##_.key)
@@ -30,6 +30,8 @@ struct field {
 #define FIELD_REAL(message, key, meaning)             {#key, REAL, AT(message, key), 0, 0, 0, 0},
 #define FIELD_BOOL(message, key, meaning)             {#key, BOOL, AT(message, key), 0, 0, 0, 0},
 #define FIELD_TEXT(message, key, max_bytes, meaning)  {#key, TEXT, AT(message, key), 0, 0, 0, max_bytes},
+#define FIELD_BYTES(message, key, max_count, meaning)                                                        \
+    {#key, BYTES, AT(message, key), AT(message, key##_count), 0, 0, max_count},
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     {#key, INTS, AT(message, key), AT(message, key##_count), low, high, max_count},
 #define FIELD_REALS(message, key, max_count, meaning)                                                        \
@@ -127,6 +129,12 @@ static void encode_field(msgpack_packer *packer, const struct msg *msg, const st
         encode_text(packer, value, size);
         break;
     }
+    case BYTES: {
+        size_t count = (size_t)count_of(msg, field);
+        msgpack_pack_bin(packer, count);
+        msgpack_pack_bin_body(packer, value, count);
+        break;
+    }
     case INTS: {
         int64_t count = count_of(msg, field);
         msgpack_pack_array(packer, (size_t)count);
@@ -203,6 +211,7 @@ static int wrong_type(const struct decoder *decoder, size_t at, const struct fie
         [REAL] = "a float",
         [BOOL] = "a boolean",
         [TEXT] = "a string",
+        [BYTES] = "bytes",
         [INTS] = "an array of integers",
         [REALS] = "an array of floats",
     };
@@ -242,6 +251,13 @@ static int check_array(const struct decoder *decoder, size_t at, const struct fi
     return 0;
 }
 
+static int too_long(const struct decoder *decoder, size_t at, const struct field *field, uint32_t size)
+{
+    return problem_set(decoder->problem, ERR_LIMIT,
+                       "byte %zu: '%s' has %" PRIu32 " bytes, at most %" PRId64 " are allowed", at,
+                       field->key, size, field->limit);
+}
+
 static int check_value(const struct decoder *decoder, size_t at, const struct field *field,
                        const msgpack_object *value)
 {
@@ -256,9 +272,13 @@ static int check_value(const struct decoder *decoder, size_t at, const struct fi
         if (value->type != MSGPACK_OBJECT_STR)
             return wrong_type(decoder, at, field);
         if (value->via.str.size > field->limit)
-            return problem_set(decoder->problem, ERR_LIMIT,
-                               "byte %zu: '%s' has %" PRIu32 " bytes, at most %" PRId64 " are allowed", at,
-                               field->key, value->via.str.size, field->limit);
+            return too_long(decoder, at, field, value->via.str.size);
+        return 0;
+    case BYTES:
+        if (value->type != MSGPACK_OBJECT_BIN)
+            return wrong_type(decoder, at, field);
+        if (value->via.bin.size > field->limit)
+            return too_long(decoder, at, field, value->via.bin.size);
         return 0;
     default:
         return check_array(decoder, at, field, value);
@@ -349,6 +369,10 @@ static void store(struct msg *msg, const struct field *field, const msgpack_obje
     case TEXT:
         memcpy(to, value->via.str.ptr, value->via.str.size);
         ((char *)to)[value->via.str.size] = '\0';
+        break;
+    case BYTES:
+        memcpy(to, value->via.bin.ptr, value->via.bin.size);
+        *(int *)((char *)msg + field->count_at) = (int)value->via.bin.size;
         break;
     case INTS:
         for (uint32_t i = 0; i < array->size; i++)

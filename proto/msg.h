@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PROTO_VERSION = 1, MSG_MAX_BYTES = 64 * 1024 };
+enum { PROTO_VERSION = 2, MSG_MAX_BYTES = 64 * 1024 };
 
 enum msg_type {
 #define MESSAGE_BEGIN(NAME, Name, direction, meaning) MSG_##NAME,
@@ -25,6 +25,9 @@ enum msg_type {
 #define FIELD_REAL(message, key, meaning)             double key;
 #define FIELD_BOOL(message, key, meaning)             bool key;
 #define FIELD_TEXT(message, key, max_bytes, meaning)  char key[(max_bytes) + 1];
+#define FIELD_BYTES(message, key, max_count, meaning)                                                        \
+    uint8_t key[max_count];                                                                                  \
+    int key##_count;
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     int64_t key[max_count];                                                                                  \
     int key##_count;
@@ -44,6 +47,9 @@ struct msg {
 #include "proto/messages.def"
     };
 };
+
+/* The length of each piece of a data set but the last. */
+enum { CHUNK_BYTES = sizeof((struct msg_chunk *)0)->bytes };
 
 const char *msg_type_name(enum msg_type type);
 

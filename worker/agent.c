@@ -42,12 +42,18 @@ struct agent *agent_new(const struct msg_hello *hello, struct rng rng, int64_t n
     agent->hello = *hello;
     agent->rng = rng;
     agent->now_ms = agent->heard_ms = now_ms;
+    agent->give_up_ms = INT64_MAX;
     agent->heartbeat_ms = AGENT_QUIET_MS;
     again_now(&agent->say_hello, now_ms);
     again_later(agent, &agent->reconnect, AGENT_DEAF_MS, DEAF_MAX_MS);
     agent->refused.at_ms = INT64_MAX;
     agent->slots = xcalloc((size_t)hello->slots, sizeof *agent->slots);
     return agent;
+}
+
+void agent_give_up_after(struct agent *agent, int64_t ms)
+{
+    agent->give_up_ms = ms;
 }
 
 static void release_report(struct held *held)
@@ -167,16 +173,12 @@ void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bo
         stop_slot(agent, i);
 }
 
-void agent_stop(struct agent *agent, int64_t now_ms)
+void agent_begin_leaving(struct agent *agent, enum agent_end as, const char *because)
 {
-    agent_set_now(agent, now_ms);
-    if (agent->end != AGENT_STAYS)
-        return;
-    if (agent->leaving)
-        agent->leave_by_ms = agent->now_ms;
-    else
-        agent->leave_by_ms = agent->now_ms + AGENT_LEAVE_MS;
     agent->leaving = true;
+    agent->leaves_as = as;
+    agent->leaves_because = because;
+    agent->leave_by_ms = agent->now_ms + AGENT_LEAVE_MS;
     for (int i = 0; i < agent->held_count; i++) {
         struct held *held = &agent->held[i];
         if (held->slot >= 0) {
@@ -188,12 +190,36 @@ void agent_stop(struct agent *agent, int64_t now_ms)
     }
 }
 
+void agent_stop(struct agent *agent, int64_t now_ms)
+{
+    agent_set_now(agent, now_ms);
+    if (agent->end != AGENT_STAYS)
+        return;
+    if (agent->leaving)
+        agent->leave_by_ms = agent->now_ms;
+    else
+        agent_begin_leaving(agent, AGENT_STOPPED, "asked to stop");
+}
+
 /* ---- messages ---- */
 
 void agent_greet_again(struct agent *agent)
 {
     agent->link = LINK_CONNECTING;
     again_now(&agent->say_hello, agent->now_ms);
+}
+
+/* What is open stays open, whatever can be fetched by now. */
+static void take_data(struct agent *agent, const struct msg_welcome *welcome)
+{
+    const bool other = strcmp(agent->data, welcome->data) != 0;
+    if (!other && (agent->data_hash[0] || strcmp(agent->offered, welcome->data_hash) == 0))
+        return;
+    memcpy(agent->data, welcome->data, sizeof agent->data);
+    memcpy(agent->offered, welcome->data_hash, sizeof agent->offered);
+    agent->offered_bytes = welcome->data_bytes;
+    agent->data_hash[0] = '\0';
+    agent->data_due = true;
 }
 
 static void on_welcome(struct agent *agent, const struct msg_welcome *welcome)
@@ -208,11 +234,7 @@ static void on_welcome(struct agent *agent, const struct msg_welcome *welcome)
         return;
     }
     agent->heartbeat_ms = welcome->heartbeat_ms < HEARTBEAT_MIN_MS ? HEARTBEAT_MIN_MS : welcome->heartbeat_ms;
-    if (strcmp(agent->data, welcome->data) != 0) {
-        snprintf(agent->data, sizeof agent->data, "%s", welcome->data);
-        agent->data_hash[0] = '\0';
-        agent->data_due = true;
-    }
+    take_data(agent, welcome);
     if (agent->link == LINK_CONNECTING) {
         memset(agent->recent, 0,
                sizeof agent->recent); /* perhaps another database, whose numbers begin again */
@@ -264,6 +286,10 @@ void agent_receive(struct agent *agent, const struct msg *msg, int64_t now_ms)
         break;
     case MSG_CANCEL:
         forget(agent, msg->cancel_.attempt);
+        break;
+    case MSG_LEAVE: /* said again until it has left */
+        if (!agent->leaving)
+            agent_begin_leaving(agent, AGENT_STOPPED, "the search was stopped");
         break;
     case MSG_WHO: /* one HELLO is the answer to all that are under way */
         if (agent->link != LINK_CONNECTING)
@@ -328,6 +354,13 @@ void agent_data(struct agent *agent, const char *name, const char *hash, const c
     agent->request_at_ms = agent->now_ms;
     if (agent->link == LINK_GREETED)
         agent->link = LINK_WORKING;
+}
+
+void agent_unfit(struct agent *agent, const char *reason, int64_t now_ms)
+{
+    agent_set_now(agent, now_ms);
+    if (agent->end == AGENT_STAYS)
+        agent_leave(agent, AGENT_REFUSED, reason, true);
 }
 
 /* ---- for logs and tests ---- */

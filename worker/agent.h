@@ -50,6 +50,9 @@ struct agent;
  * not go back. */
 struct agent *agent_new(const struct msg_hello *hello, struct rng rng, int64_t now_ms);
 void agent_destroy(struct agent **agent);
+/* It gives up, and leaves as after agent_stop, when nothing was heard of the coordinator for so long. It never
+ * does where this was not called. */
+void agent_give_up_after(struct agent *agent, int64_t ms);
 
 /* ---- in ---- */
 
@@ -63,6 +66,8 @@ void agent_ended(struct agent *agent, int slot, const struct msg *outcome, int64
 /* The answer to AGENT_DATA: the content hash of the data set, or NULL and why it cannot be had (the worker
  * leaves then). */
 void agent_data(struct agent *agent, const char *name, const char *hash, const char *reason, int64_t now_ms);
+/* It cannot do this experiment's trials, and leaves. */
+void agent_unfit(struct agent *agent, const char *reason, int64_t now_ms);
 /* The coordinator does not let this socket in. It will not ask again by itself: a new one is due after a
  * while. */
 void agent_refused(struct agent *agent, int64_t now_ms);
@@ -77,7 +82,7 @@ enum agent_action_type {
     AGENT_START,     /* slot, lease */
     AGENT_HALT,      /* slot: ask its trainer to save its state and end */
     AGENT_STOP,      /* slot: end its trainer, whatever it does */
-    AGENT_DATA,      /* data: open (or first import) this data set, answer with agent_data */
+    AGENT_DATA,      /* data: open (or first import, or fetch) this data set, answer with agent_data */
     AGENT_RECONNECT, /* make a new socket: this one may be stuck */
 };
 
@@ -85,7 +90,9 @@ struct agent_action {
     enum agent_action_type type;
     int slot;
     const struct msg_lease *lease; /* borrowed until agent_ended of the slot */
-    const char *data;              /* borrowed until the next call into the agent */
+    const char *data;              /* borrowed, with data_hash, until the next call into the agent */
+    const char *data_hash;         /* of the one that the coordinator can hand over; "" where it has none */
+    int64_t data_bytes;            /* of that one */
 };
 
 /* The next thing that is due, if there is one; it counts as done then. With AGENT_SEND *ret_message is to be
@@ -98,8 +105,8 @@ int64_t agent_next_ms(const struct agent *agent);
 enum agent_end {
     AGENT_STAYS,
     AGENT_FINISHED, /* the experiment is done */
-    AGENT_STOPPED,  /* as agent_stop asked */
-    AGENT_REFUSED,  /* the coordinator does not want this worker, or its data set is not to be had */
+    AGENT_STOPPED,  /* as agent_stop, or the coordinator by LEAVE, asked */
+    AGENT_REFUSED,  /* the coordinator does not want this worker, it cannot do the trials, or it gave up */
 };
 enum agent_end agent_left(const struct agent *agent);
 /* Why; "" while it stays. Borrowed. */

@@ -20,9 +20,11 @@ static void advance(struct agent *agent)
 {
     if (agent->end != AGENT_STAYS)
         return;
+    if (!agent->leaving && agent->now_ms - agent->heard_ms >= agent->give_up_ms)
+        agent_begin_leaving(agent, AGENT_REFUSED, "no coordinator was heard for as long as --give-up says");
     if (agent->leaving &&
         ((agent->held_count == 0 && agent_busy(agent) == 0) || agent->now_ms >= agent->leave_by_ms))
-        agent_leave(agent, AGENT_STOPPED, "asked to stop",
+        agent_leave(agent, agent->leaves_as, agent->leaves_because,
                     agent->data[0] != '\0'); /* whoever never said WELCOME is told nothing */
     else if (agent->link != LINK_CONNECTING && agent->now_ms - agent->heard_ms >= quiet_ms(agent))
         agent_greet_again(agent);
@@ -163,7 +165,10 @@ bool agent_next(struct agent *agent, int64_t now_ms, struct agent_action *ret_ac
     }
     if (agent->data_due) {
         agent->data_due = false;
-        *ret_action = (struct agent_action){.type = AGENT_DATA, .data = agent->data};
+        *ret_action = (struct agent_action){.type = AGENT_DATA,
+                                            .data = agent->data,
+                                            .data_hash = agent->offered,
+                                            .data_bytes = agent->offered_bytes};
         return true;
     }
     return next_message(agent, ret_message);
@@ -184,6 +189,8 @@ int64_t agent_next_ms(const struct agent *agent)
     sooner(&at_ms, agent->refused.at_ms);
     if (agent->leaving)
         sooner(&at_ms, agent->leave_by_ms);
+    else if (agent->give_up_ms < INT64_MAX)
+        sooner(&at_ms, agent->heard_ms + agent->give_up_ms);
     if (agent->link == LINK_CONNECTING) {
         sooner(&at_ms, agent->say_hello.at_ms);
         return at_ms;

@@ -62,6 +62,7 @@ struct agent {
     enum link link;
     struct again say_hello;
     int64_t heard_ms;
+    int64_t give_up_ms; /* silence after which it leaves; INT64_MAX: never */
     struct again reconnect;
     struct again refused; /* at_ms is INT64_MAX while nobody refused */
     int64_t heartbeat_ms;
@@ -69,6 +70,8 @@ struct agent {
 
     char data[65];      /* the data set that is asked for; "" before the first WELCOME */
     char data_hash[65]; /* "" while it is not there */
+    char offered[65];   /* hash of the one that can be fetched; "" where there is none */
+    int64_t offered_bytes;
     bool data_due;
 
     struct agent_slot *slots; /* hello.slots */
@@ -78,6 +81,8 @@ struct agent {
     unsigned recent_next;
 
     bool leaving;
+    enum agent_end leaves_as;   /* while leaving */
+    const char *leaves_because; /* a constant */
     int64_t leave_by_ms;
     bool bye_due;
     enum agent_end end;
@@ -87,6 +92,8 @@ struct agent {
 void agent_set_now(struct agent *agent, int64_t now_ms);
 /* The next HELLO goes out at once, and nothing else until WELCOME. */
 void agent_greet_again(struct agent *agent);
+/* Hands back what is held, and leaves when that is settled. `because` is a constant. */
+void agent_begin_leaving(struct agent *agent, enum agent_end as, const char *because);
 /* The end: all trainers are to be stopped. */
 void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bool say_bye);
 

@@ -1,5 +1,6 @@
 #include "worker/daemon.h"
 
+#include "common/data_cache.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/numerics.h"
@@ -7,10 +8,12 @@
 #include "proto/endpoint.h"
 #include "proto/link.h"
 #include "worker/agent.h"
+#include "worker/answers.h"
 #include "worker/checkpoints.h"
+#include "worker/command.h"
+#include "worker/dataset.h"
 #include "worker/host.h"
 #include "worker/nn/checkpoint.h"
-#include "worker/nn/data.h"
 #include "worker/slot.h"
 #include "worker/trial.h"
 
@@ -29,7 +32,6 @@ enum {
     EVENTS_PER_TURN = 64,
     LINGER_MS = 1000, /* how long the last messages may take to leave */
     SLEEP_MAX_MS = 60 * 1000,
-    STALL_MS = 15 * 60 * 1000, /* one step of the largest networks takes a minute, an evaluation some */
     BAD_LOG_MS = 60 * 1000,
     REFUSED_LOG_MS = 60 * 1000,
     REPORTED_KEPT = 64,
@@ -59,9 +61,12 @@ struct daemon {
     struct link *link;
     int signals;
     struct agent *agent;
+    struct dataset *dataset;
+    bool data_told; /* what has become of the data set */
     struct slot_setup setup;
     struct place *places;
-    char data_hash[HASH_HEX]; /* of the data set that is open */
+    char data_hash[HASH_HEX];  /* of the data set that is open */
+    struct trial_table *table; /* NULL: every trial is trained */
     struct reported reported[REPORTED_KEPT];
     unsigned reported_next; /* the oldest, which gives way: its checkpoint is left to its age */
     struct msg message;     /* the one at hand: too large for the stack of a deep call */
@@ -110,11 +115,23 @@ static int open_link(struct daemon *daemon, struct problem *problem)
 {
     const char *file = daemon->settings->key_file;
     int err = file ? key_read(file, KEY_WORKER, &daemon->key, problem) : 0;
+    if (err == ERR_NOT_FOUND) {
+        size_t used = strlen(problem->text);
+        snprintf(problem->text + used, sizeof problem->text - used,
+                 "; 'actsearch keygen DIR' on the coordinator's host makes keys, DIR/worker.key among them");
+    }
     struct link_settings link = {.endpoint = daemon->settings->endpoint,
                                  .key = file ? &daemon->key : NULL,
                                  .queued = MESSAGES_QUEUED,
                                  .linger_ms = LINGER_MS};
     return err ? err : link_connect(&link, &daemon->link, problem);
+}
+
+static const char *trainer_name(const struct daemon_settings *settings)
+{
+    if (settings->trainer)
+        return settings->trainer;
+    return settings->command ? DAEMON_OWN_TRAINER : BUILT_IN_TRAINER;
 }
 
 static struct msg_hello hello_of(const struct daemon_settings *settings)
@@ -130,7 +147,7 @@ static struct msg_hello hello_of(const struct daemon_settings *settings)
     msg_put_text(hello.host, sizeof hello.host, text);
     host_cpu_model(text, sizeof text);
     msg_put_text(hello.cpu, sizeof hello.cpu, text);
-    msg_put_text(hello.trainer, sizeof hello.trainer, "actsearch");
+    msg_put_text(hello.trainer, sizeof hello.trainer, trainer_name(settings));
     msg_put_text(hello.kernels, sizeof hello.kernels, simd_path_name(simd_path()));
     return hello;
 }
@@ -147,16 +164,22 @@ int daemon_new(const struct daemon_settings *settings, struct daemon **ret_daemo
     daemon->signals = -1;
     daemon->setup =
         (struct slot_setup){.program = "/proc/self/exe", /* the same build, even if the file was replaced */
+                            .command = settings->command,
                             .cache_dir = daemon->cache_dir,
                             .memory_bytes = host_memory_for(settings->slots),
-                            .stall_ms = STALL_MS,
+                            .stall_ms = settings->stall_ms,
                             .epoll = epoll_create1(EPOLL_CLOEXEC)};
     struct msg_hello hello = hello_of(settings);
     uint64_t seed;
     random_bytes(&seed, sizeof seed);
     daemon->agent = agent_new(&hello, rng_seed(seed, "agent", 0), now_ms());
+    if (settings->give_up_ms > 0)
+        agent_give_up_after(daemon->agent, settings->give_up_ms);
+    daemon->dataset = dataset_new(daemon->cache_dir, rng_seed(seed, "dataset", 0));
     if (daemon->setup.epoll < 0)
         err = problem_set(problem, ERR_IO, "epoll: %s", strerror(errno));
+    if (!err && settings->table)
+        err = answers_open(settings->table, &daemon->table, problem);
     if (!err)
         err = host_allow_descriptors(4 * settings->slots + 64, problem);
     if (!err)
@@ -185,6 +208,8 @@ void daemon_destroy(struct daemon **daemon)
     if ((*daemon)->setup.epoll >= 0)
         close((*daemon)->setup.epoll);
     agent_destroy(&(*daemon)->agent);
+    dataset_destroy(&(*daemon)->dataset);
+    trial_table_destroy(&(*daemon)->table);
     buf_release(&(*daemon)->bytes);
     free((*daemon)->places);
     free((*daemon)->cache_dir);
@@ -242,6 +267,10 @@ static bool receive_one(struct daemon *daemon)
             drop_checkpoint_of(daemon, daemon->message.ack_.attempt);
         else if (daemon->message.type == MSG_STALE)
             drop_checkpoint_of(daemon, daemon->message.stale_.attempt);
+        else if (daemon->message.type == MSG_WELCOME)
+            dataset_greeted(daemon->dataset);
+        else if (daemon->message.type == MSG_CHUNK)
+            dataset_receive(daemon->dataset, &daemon->message.chunk_, now_ms());
         agent_receive(daemon->agent, &daemon->message, now_ms());
     }
     return true;
@@ -320,6 +349,28 @@ static void log_outcome(const struct place *place, const struct msg *outcome)
                  result->step, result->seconds);
 }
 
+/* True where no trainer is needed: the outcome is in the table, or the table says that no trial of this
+ * experiment can be done here. */
+static bool answer(struct daemon *daemon, int index, const struct msg_lease *lease)
+{
+    struct problem problem = {0};
+    const int found =
+        daemon->table ? answers_find(daemon->table, lease, daemon->data_hash, &daemon->message, &problem) : 0;
+    if (found == 0)
+        return false;
+    if (found > 0) {
+        log_debug("trial %" PRId64 "  %s  is in the table", lease->trial, lease->activation);
+        agent_ended(daemon->agent, index, &daemon->message, now_ms());
+        return true;
+    }
+    char *reason = xasprintf("%s: %s", daemon->settings->table, problem.text);
+    daemon->message = (struct msg){.type = MSG_RETURN};
+    agent_ended(daemon->agent, index, &daemon->message, now_ms());
+    agent_unfit(daemon->agent, reason, now_ms());
+    free(reason);
+    return true;
+}
+
 static void start_trainer(struct daemon *daemon, int index, const struct msg_lease *lease)
 {
     struct place *place = &daemon->places[index];
@@ -347,6 +398,8 @@ static void keep_checkpoint(struct daemon *daemon, struct place *place)
 {
     struct problem problem;
     const size_t size = slot_saved(&place->slot);
+    if (daemon->settings->command)
+        return; /* what it keeps, it keeps itself */
     if (size == 0)
         log_warning("trial %" PRId64 "  left no checkpoint", place->lease->trial);
     else if (checkpoints_put(daemon->cache_dir, &place->identity, place->slot.job, TRIAL_CHECKPOINT_AT, size,
@@ -394,24 +447,50 @@ static void read_trainers(struct daemon *daemon)
             read_trainer(daemon, i);
 }
 
-/* ---- the turn ---- */
+/* ---- the data set ---- */
 
-static void open_data(struct daemon *daemon, const char *name)
+/* Tells the agent, once, what has become of the data set that it asked for. */
+static void tell_data(struct daemon *daemon, enum dataset_state state)
 {
-    struct data *data = NULL;
-    struct problem problem = {0};
-    char hex[HASH_HEX], *own = xstrdup(name);
-    if (data_open(daemon->cache_dir, own, &data, &problem) == 0) {
-        hash_hex(&data->hash, hex);
-        log_debug("data set '%s': %.16s, %u training records", own, hex, data->train.count);
-        memcpy(daemon->data_hash, hex, sizeof daemon->data_hash);
-        agent_data(daemon->agent, own, hex, NULL, now_ms());
-        data_close(&data);
+    const char *name = dataset_name(daemon->dataset), *hash = dataset_hash(daemon->dataset);
+    if (daemon->data_told || (state != DATASET_OPEN && state != DATASET_FAILED))
+        return;
+    daemon->data_told = true;
+    if (state == DATASET_OPEN) {
+        log_debug("data set '%s': %.16s", name, hash);
+        snprintf(daemon->data_hash, sizeof daemon->data_hash, "%s", hash);
+        agent_data(daemon->agent, name, hash, NULL, now_ms());
     } else {
-        agent_data(daemon->agent, own, NULL, problem.text, now_ms());
+        agent_data(daemon->agent, name, NULL, dataset_reason(daemon->dataset), now_ms());
     }
-    free(own);
 }
+
+/* The data of the user's own trainer are its own business. */
+static void want_data(struct daemon *daemon, const struct agent_action *action)
+{
+    if (!daemon->settings->command) {
+        dataset_want(daemon->dataset, action->data, action->data_hash, action->data_bytes);
+        daemon->data_told = false;
+        return;
+    }
+    char *name = xstrdup(action->data); /* the agent's own, which it may let go */
+    const struct hash hash = command_data_hash(name);
+    hash_hex(&hash, daemon->data_hash);
+    agent_data(daemon->agent, name, daemon->data_hash, NULL, now_ms());
+    free(name);
+}
+
+static void tend_data(struct daemon *daemon)
+{
+    if (agent_left(daemon->agent) != AGENT_STAYS)
+        return;
+    tell_data(daemon, dataset_turn(daemon->dataset, now_ms()));
+    daemon->message.type = MSG_FETCH;
+    while (agent_greeted(daemon->agent) && dataset_next(daemon->dataset, now_ms(), &daemon->message.fetch_))
+        send_message(daemon, &daemon->message);
+}
+
+/* ---- the turn ---- */
 
 static int act(struct daemon *daemon, struct problem *problem)
 {
@@ -423,7 +502,8 @@ static int act(struct daemon *daemon, struct problem *problem)
             send_message(daemon, &daemon->message);
             break;
         case AGENT_START:
-            start_trainer(daemon, action.slot, action.lease);
+            if (!answer(daemon, action.slot, action.lease))
+                start_trainer(daemon, action.slot, action.lease);
             break;
         case AGENT_HALT:
             daemon->places[action.slot].stopped = true;
@@ -434,7 +514,7 @@ static int act(struct daemon *daemon, struct problem *problem)
             slot_stop(&daemon->places[action.slot].slot);
             break;
         case AGENT_DATA:
-            open_data(daemon, action.data);
+            want_data(daemon, &action);
             break;
         case AGENT_RECONNECT:
             err = reconnect(daemon, problem);
@@ -446,6 +526,9 @@ static int act(struct daemon *daemon, struct problem *problem)
 static int sleep_until_needed(struct daemon *daemon, struct problem *problem)
 {
     int64_t until_ms = agent_next_ms(daemon->agent);
+    const int64_t data_ms = dataset_next_ms(daemon->dataset, agent_greeted(daemon->agent));
+    if (agent_left(daemon->agent) == AGENT_STAYS && data_ms < until_ms)
+        until_ms = data_ms;
     for (int i = 0; i < daemon->settings->slots; i++) {
         int64_t other_ms = slot_next_ms(&daemon->places[i].slot, &daemon->setup);
         until_ms = other_ms < until_ms ? other_ms : until_ms;
@@ -476,6 +559,7 @@ int daemon_run(struct daemon *daemon, struct problem *problem)
             continue;
         read_news(daemon);
         read_trainers(daemon);
+        tend_data(daemon);
         err = act(daemon, problem);
         if (!err && agent_left(daemon->agent) != AGENT_STAYS && agent_busy(daemon->agent) == 0)
             break;

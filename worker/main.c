@@ -1,9 +1,12 @@
 /* actsearch-worker: reads the command line and runs the daemon until the experiment is done. The same
  * program, started by the daemon in the mode of trial.h, is the trainer of one trial. */
 #include "common/log.h"
+#include "common/numerics.h"
+#include "common/settings.h"
 #include "common/text.h"
 #include "common/version.h"
 #include "worker/agent.h"
+#include "worker/command.h"
 #include "worker/daemon.h"
 #include "worker/trial.h"
 
@@ -14,10 +17,22 @@
 #include <unistd.h>
 
 enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+enum { PATIENCE_MIN_MS = 1000, PATIENCE_MAX_MS = 7 * 24 * 3600 * 1000 };
 
 /* ---- the command line ---------------------------------------------------------------------------------- */
 
-enum { OPTION_SLOTS = 0x100, OPTION_KEY, OPTION_INSECURE, OPTION_CACHE, OPTION_LOG_LEVEL };
+enum {
+    OPTION_SLOTS = 0x100,
+    OPTION_KEY,
+    OPTION_INSECURE,
+    OPTION_CACHE,
+    OPTION_TRAINER,
+    OPTION_TRAINER_NAME,
+    OPTION_STALL,
+    OPTION_GIVE_UP,
+    OPTION_TABLE,
+    OPTION_LOG_LEVEL,
+};
 
 struct arguments {
     struct daemon_settings daemon;
@@ -37,6 +52,23 @@ static const struct argp_option options[] = {
      0},
     {"cache", OPTION_CACHE, "DIR", 0,
      "Where unpacked data sets are kept (default: $ACTSEARCH_CACHE, or actsearch in the user's cache folder)",
+     0},
+    {"trainer", OPTION_TRAINER, "CMD", 0,
+     "Train with a program of your own: the shell command CMD, started for each trial, gets one line of JSON "
+     "and answers in lines of JSON (docs/trainers.md)",
+     0},
+    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0,
+     "What CMD is called (default " DAEMON_OWN_TRAINER
+     "): all workers of an experiment have the same trainer",
+     0},
+    {"stall", OPTION_STALL, "TIME", 0, "End a trainer that makes no progress for so long (default 15m)", 0},
+    {"give-up", OPTION_GIVE_UP, "DURATION", 0,
+     "Leave, with exit status 1, when no coordinator was heard for so long (10m, say; default: wait for "
+     "ever)",
+     0},
+    {"table", OPTION_TABLE, "FILE", 0,
+     "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
+     "train only the rest",
      0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (default info)", 0},
     {"verbose", 'v', 0, 0, "The same as --log-level debug", 0},
@@ -64,6 +96,25 @@ static int slots_of(const struct argp_state *state, const char *value)
     return (int)slots;
 }
 
+static const char *trainer_of(const struct argp_state *state, const char *name)
+{
+    struct problem problem = {0};
+    if (text_name(name, NAME_BYTES, &problem) != 0)
+        argp_error(state, "--trainer-name: %s", problem.text);
+    if (strcmp(name, BUILT_IN_TRAINER) == 0)
+        argp_error(state, "--trainer-name: '%s' is the built-in trainer", name);
+    return name;
+}
+
+static int64_t patience_of(const struct argp_state *state, const char *option, const char *value)
+{
+    struct problem problem = {0};
+    int64_t ms = 0;
+    if (text_duration(value, PATIENCE_MIN_MS, PATIENCE_MAX_MS, &ms, &problem) != 0)
+        argp_error(state, "%s: %s", option, problem.text);
+    return ms;
+}
+
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -79,6 +130,21 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_CACHE:
         arguments->daemon.cache_dir = value;
+        return 0;
+    case OPTION_TRAINER:
+        arguments->daemon.command = value;
+        return 0;
+    case OPTION_TRAINER_NAME:
+        arguments->daemon.trainer = trainer_of(state, value);
+        return 0;
+    case OPTION_STALL:
+        arguments->daemon.stall_ms = patience_of(state, "--stall", value);
+        return 0;
+    case OPTION_GIVE_UP:
+        arguments->daemon.give_up_ms = patience_of(state, "--give-up", value);
+        return 0;
+    case OPTION_TABLE:
+        arguments->daemon.table = value;
         return 0;
     case OPTION_LOG_LEVEL:
         if (!log_level_parse(value, &arguments->level))
@@ -98,6 +164,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_SUCCESS:
         if (arguments->daemon.key_file && arguments->daemon.insecure)
             argp_error(state, "--key and --insecure exclude each other");
+        if (arguments->daemon.trainer && !arguments->daemon.command)
+            argp_error(state, "--trainer-name is for a --trainer");
+        if (arguments->daemon.table && arguments->daemon.command)
+            argp_error(state, "--table and --trainer exclude each other");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -146,8 +216,11 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], TRIAL_MODE) == 0)
         return trial_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], COMMAND_MODE) == 0)
+        return command_main(argc, argv);
     fill_standard_descriptors();
-    struct arguments arguments = {.daemon.slots = daemon_default_slots(), .level = LEVEL_INFO};
+    struct arguments arguments = {
+        .daemon.slots = daemon_default_slots(), .daemon.stall_ms = DAEMON_STALL_MS, .level = LEVEL_INFO};
     argp_err_exit_status = STATUS_USAGE;
     argp_program_version_hook = print_version;
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);

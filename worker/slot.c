@@ -1,5 +1,6 @@
 #include "worker/slot.h"
 
+#include "worker/command.h"
 #include "worker/nn/checkpoint.h"
 #include "worker/trial.h"
 
@@ -73,7 +74,7 @@ static char *variable(const char *name)
     return value ? xasprintf("%s=%s", name, value) : NULL;
 }
 
-static int spawn(const struct slot_setup *setup, int job, int out, int words, pid_t *ret_pid)
+static int spawn(const struct slot_setup *setup, uint32_t index, int job, int out, int words, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
@@ -94,19 +95,24 @@ static int spawn(const struct slot_setup *setup, int job, int out, int words, pi
     posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
     char *parent = xasprintf("%d", (int)getpid()), *memory = xasprintf("%" PRId64, setup->memory_bytes);
-    char *arguments[TRIAL_ARGUMENTS + 1] = {"actsearch-trainer",      TRIAL_MODE, parent, memory,
-                                            (char *)setup->cache_dir, NULL};
+    char *number = xasprintf("%" PRIu32, index);
+    char *built_in[TRIAL_ARGUMENTS + 1] = {"actsearch-trainer",      TRIAL_MODE, parent, memory,
+                                           (char *)setup->cache_dir, NULL};
+    char *own[COMMAND_ARGUMENTS + 1] = {"actsearch-trainer",    COMMAND_MODE, parent, number,
+                                        (char *)setup->command, NULL};
     /* The libraries that the daemon itself was loaded with, and the kernels that were asked for. */
     char *variables[] = {variable("ACTSEARCH_KERNELS"), variable("LD_LIBRARY_PATH")};
     char *environment[3] = {NULL};
     for (int i = 0, count = 0; i < 2; i++)
         if (variables[i])
             environment[count++] = variables[i];
-    int failed = posix_spawn(ret_pid, setup->program, &files, &how, arguments, environment);
+    int failed = posix_spawn(ret_pid, setup->program, &files, &how, setup->command ? own : built_in,
+                             setup->command ? environ : environment);
     for (int i = 0; i < 2; i++)
         free(variables[i]);
     free(parent);
     free(memory);
+    free(number);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&how);
     return failed;
@@ -154,7 +160,7 @@ void slot_halt(struct slot *slot)
 void slot_stop(struct slot *slot)
 {
     if (slot->pid > 0)
-        kill(slot->pid, SIGKILL);
+        kill(-slot->pid, SIGKILL); /* with all that it has started */
 }
 
 void slot_end(struct slot *slot)
@@ -181,7 +187,7 @@ int slot_start(struct slot *slot, uint32_t index, const struct slot_setup *setup
     if (!failed) {
         fcntl(out[1], F_SETFL, 0); /* the trainer's ends block */
         fcntl(words[1], F_SETFL, 0);
-        failed = spawn(setup, job, out[1], words[1], &pid);
+        failed = spawn(setup, index, job, out[1], words[1], &pid);
     }
     close_fd(&out[1]);
     close_fd(&words[1]);
@@ -313,17 +319,26 @@ void slot_words(const struct slot *slot, char *ret_text, size_t size)
     ret_text[at] = '\0';
 }
 
-static void describe_end(const struct slot *slot, int status, char *ret_text, size_t size)
+static void describe_end(struct slot *slot, int status)
+{
+    if (WIFSIGNALED(status))
+        give_up(slot, "the trainer was ended by signal %d (%s) after step %" PRId64, WTERMSIG(status),
+                strsignal(WTERMSIG(status)), slot->step);
+    else
+        give_up(slot, "the trainer ended with exit status %d after step %" PRId64, WEXITSTATUS(status),
+                slot->step);
+}
+
+/* Whatever the reason, the last words often say more. */
+static void add_words(const struct slot *slot, struct msg_failure *failure)
 {
     char words[320];
     slot_words(slot, words, sizeof words);
-    const char *colon = words[0] ? ": " : "";
-    if (WIFSIGNALED(status))
-        snprintf(ret_text, size, "the trainer was ended by signal %d (%s) after step %" PRId64 "%s%s",
-                 WTERMSIG(status), strsignal(WTERMSIG(status)), slot->step, colon, words);
-    else
-        snprintf(ret_text, size, "the trainer ended with exit status %d after step %" PRId64 "%s%s",
-                 WEXITSTATUS(status), slot->step, colon, words);
+    if (!words[0])
+        return;
+    char *text = xasprintf("%s: %s", failure->reason, words);
+    msg_put_text(failure->reason, sizeof failure->reason, text);
+    free(text);
 }
 
 size_t slot_saved(const struct slot *slot)
@@ -342,18 +357,27 @@ static void finish(struct slot *slot, int status, struct msg *ret_outcome)
             (struct msg){.type = MSG_RETURN, .return_ = {.attempt = slot->attempt, .trial = slot->trial}};
         return;
     }
-    if (!slot->outcome) {
-        char text[480];
-        describe_end(slot, status, text, sizeof text);
-        give_up(slot, "%s", text);
-    }
+    if (!slot->outcome)
+        describe_end(slot, status);
     if (slot->outcome->type == MSG_FAILURE) {
+        add_words(slot, &slot->outcome->failure_);
         slot->outcome->failure_.attempt = slot->attempt;
         slot->outcome->failure_.trial = slot->trial;
     }
     *ret_outcome = *slot->outcome;
     release_process(slot);
     slot_release(slot);
+}
+
+/* True where it has ended: then no process of its group is left. Its id is that of the group, and nobody
+ * else's until it is waited for. */
+static bool reap(pid_t pid, int *ret_status)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
+        return false;
+    kill(-pid, SIGKILL);
+    return waitpid(pid, ret_status, 0) == pid;
 }
 
 enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int64_t now_ms,
@@ -363,8 +387,7 @@ enum slot_news slot_read(struct slot *slot, const struct slot_setup *setup, int6
         return SLOT_NOTHING;
     const int64_t step = slot->step;
     int status = 0;
-    bool gone =
-        waitpid(slot->pid, &status, WNOHANG) == slot->pid; /* before the reads: then they see all it wrote */
+    bool gone = reap(slot->pid, &status); /* before the reads: then they see all it wrote */
     bool all = read_out(slot, now_ms);
     all = read_words(slot) && all;
     if (gone) {

@@ -8,7 +8,8 @@
  * the lease, or a FAILURE that says what happened, with its last words from standard error, or a RETURN where
  * it saved its state because SIGTERM came, from slot_halt or from anywhere else.
  * 3. The trainer gets three descriptors (the job, and two pipes to us), a process group of its own, and an
- * environment of two variables: it cannot tell one daemon from another.
+ * environment of two variables: it cannot tell one daemon from another. A trainer of the user's own gets the
+ * daemon's environment (command.h). What is left of its group when it has ended is ended too.
  * 4. Nothing here waits: descriptors do not block, and a wake-up comes through the epoll descriptor.
  */
 #ifndef WORKER_SLOT_H
@@ -23,6 +24,8 @@ enum { SLOT_WORDS = 512 };
 /* The same for all slots of a daemon. Borrowed. */
 struct slot_setup {
     const char *program; /* the trainer: started as  program TRIAL_MODE pid bytes cache  (trial.h) */
+    const char *command; /* the user's own trainer: started as  program COMMAND_MODE pid index command
+                            (command.h). NULL: the built-in one */
     const char *cache_dir;
     int64_t memory_bytes; /* of each trainer; 0: no bound */
     int64_t stall_ms;     /* a trainer that makes no step for so long is ended */

@@ -8,8 +8,8 @@
 
 struct program {
     int betas;
-    struct numbers numbers; /* for all three */
-    struct code forward, backward, both;
+    struct numbers numbers; /* for both */
+    struct code forward, backward;
 };
 
 static float *aligned_floats(size_t count)
@@ -27,10 +27,8 @@ struct program *program_new(const struct expr *expr)
     program->betas = expr->betas;
     code_make(expr, WHAT_FORWARD, &numbers, &program->forward);
     code_make(expr, WHAT_BACKWARD, &numbers, &program->backward);
-    code_make(expr, WHAT_FORWARD | WHAT_BACKWARD, &numbers, &program->both);
     code_assemble(&program->forward);
     code_assemble(&program->backward);
-    code_assemble(&program->both);
     program->numbers = (struct numbers){aligned_floats((size_t)numbers.count * LANES), numbers.count};
     if (numbers.count)
         memcpy(program->numbers.row, numbers.row, (size_t)numbers.count * LANES * sizeof(float));
@@ -44,15 +42,9 @@ void program_destroy(struct program **program)
         return;
     code_release(&(*program)->forward);
     code_release(&(*program)->backward);
-    code_release(&(*program)->both);
     free((*program)->numbers.row);
     free(*program);
     *program = NULL;
-}
-
-int program_betas(const struct program *program)
-{
-    return program->betas;
 }
 
 /* ---- running it ---- */
@@ -168,10 +160,4 @@ void program_backward(const struct program *program, const float *x, const float
 {
     run_code(program, &program->backward, &(struct data){.x = x, .dy = dy, .dx = dx, .soon = soon}, beta,
              dbeta, rows);
-}
-
-void program_both(const struct program *program, const float *x, const float *beta, const float *dy, float *y,
-                  float *dx, float *dbeta, size_t rows)
-{
-    run_code(program, &program->both, &(struct data){.x = x, .dy = dy, .y = y, .dx = dx}, beta, dbeta, rows);
 }

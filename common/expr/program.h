@@ -15,7 +15,6 @@ struct program;
 
 struct program *program_new(const struct expr *expr);
 void program_destroy(struct program **program);
-int program_betas(const struct program *program);
 
 /* What the caller reads next, as many rows again: it is fetched into L1 a little at a time, so that memory
  * works while the arithmetic does. It changes no result; NULL where there is nothing. */
@@ -32,10 +31,5 @@ void program_forward(const struct program *program, const float *x, const float 
  * row in order, and is added to dbeta at the end. x, dy, dx: rows × 16; dx may be dy. */
 void program_backward(const struct program *program, const float *x, const float *beta, const float *dy,
                       float *dx, float *dbeta, size_t rows, const struct program_soon *soon);
-
-/* The two in one pass, with their common work done once: y = f(x), dx = dy · f′(x), dbeta as above. dx may be
- * dy. */
-void program_both(const struct program *program, const float *x, const float *beta, const float *dy, float *y,
-                  float *dx, float *dbeta, size_t rows);
 
 #endif

@@ -423,7 +423,7 @@ static void find_reached(struct compiler *compiler)
                 reached[expr->nodes[i].operand[k]] = true;
 }
 
-void code_make(const struct expr *expr, int what, struct numbers *numbers, struct code *code)
+void code_make(const struct expr *expr, enum what what, struct numbers *numbers, struct code *code)
 {
     assert(expr->count <= EXPR_MAX_NODES);
     size_t count = (size_t)expr->count;
@@ -439,15 +439,15 @@ void code_make(const struct expr *expr, int what, struct numbers *numbers, struc
         .reached = xcalloc(count, sizeof(bool)),
     };
     find_dependence(&compiler);
-    compiler.needed[count - 1] = what & WHAT_FORWARD;
-    if (what & WHAT_BACKWARD) {
+    compiler.needed[count - 1] = what == WHAT_FORWARD;
+    if (what == WHAT_BACKWARD) {
         find_reached(&compiler);
         find_needed(&compiler);
     }
     emit_needed_values(&compiler);
-    if (what & WHAT_FORWARD)
+    if (what == WHAT_FORWARD)
         emit_result(code, KIND_Y, compiler.value[count - 1]);
-    if (what & WHAT_BACKWARD)
+    else
         emit_adjoints(&compiler);
     free(compiler.constant);
     free(compiler.dependence);

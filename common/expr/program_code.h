@@ -71,10 +71,10 @@ struct numbers {
     int count;
 };
 
-enum what { WHAT_FORWARD = 1, WHAT_BACKWARD = 2 };
+enum what { WHAT_FORWARD, WHAT_BACKWARD };
 
-/* Fills the instructions of *code: y, or dx and the sums of β, or both. */
-void code_make(const struct expr *expr, int what, struct numbers *numbers, struct code *code);
+/* Fills the instructions of *code: y, or dx and the sums of β. */
+void code_make(const struct expr *expr, enum what what, struct numbers *numbers, struct code *code);
 /* Orders the instructions and writes the steps. */
 void code_assemble(struct code *code);
 void code_release(struct code *code);

@@ -18,7 +18,6 @@ struct known {
     int uses;  /* by instructions that are not written yet */
     int slot;  /* −1 while it stands in the accumulator alone */
     bool made; /* computed, or of an earlier section */
-    bool is_y; /* stands in the caller's y, where nothing else uses it */
 };
 
 struct assembler {
@@ -27,7 +26,6 @@ struct assembler {
     struct steps *steps;
     struct known *tile, *uniform;
     struct ref accumulator;
-    struct ref y; /* the value that KIND_Y takes, where it is of this section */
     int *idle;
     int idle_count;
 };
@@ -59,8 +57,6 @@ static struct tile_at place_of(const struct assembler *assembler, struct ref ref
     case PLACE_UNIFORM:
         return (struct tile_at){BASE_UNIFORM, 0, row};
     case PLACE_TILE:
-        if (assembler->tile[ref.index].is_y)
-            return (struct tile_at){BASE_Y, LANES, 0};
         assert(assembler->tile[ref.index].slot >= 0);
         return (struct tile_at){BASE_SLOT, LANES, assembler->tile[ref.index].slot * TILE_MAX_FLOATS};
     default: /* a number; also where there is no operand */
@@ -190,7 +186,7 @@ static struct tile_at take_place(struct assembler *assembler, struct ref ref)
 {
     struct known *known = known_of(assembler, ref);
     known->made = true;
-    if (ref.place == PLACE_TILE && !known->is_y)
+    if (ref.place == PLACE_TILE)
         known->slot = take_slot(assembler);
     return place_of(assembler, ref);
 }
@@ -214,12 +210,10 @@ static void write_unary(struct assembler *assembler, const struct instruction *i
     write_step(assembler->steps, instruction->kind == KIND_VALUE ? STEP_VALUE : STEP_SLOPE, instruction->op);
 }
 
-/* From memory to memory. A value that is the result, and nothing else, goes straight to the caller's y. */
+/* From memory to memory. */
 static void write_unary_both(struct assembler *assembler, const struct instruction *instruction)
 {
     keep_accumulator(assembler, 0);
-    struct known *known = known_of(assembler, instruction->out);
-    known->is_y = same(instruction->out, assembler->y) && known->uses == 1;
     struct tile_step *step = write_step(assembler->steps, STEP_BOTH, instruction->op);
     step->operand[TILE_A] = place_of(assembler, instruction->operand[TILE_A]);
     step->out = take_place(assembler, instruction->out);
@@ -236,8 +230,6 @@ static void write_instruction(struct assembler *assembler, const struct instruct
         break;
     case KIND_Y:
     case KIND_DX:
-        if (same(instruction->operand[TILE_A], assembler->y) && known_of(assembler, assembler->y)->is_y)
-            break;
         load(assembler, instruction->operand[TILE_A]);
         write_store(assembler, (struct tile_at){instruction->kind == KIND_Y ? BASE_Y : BASE_DX, LANES, 0});
         break;
@@ -317,8 +309,6 @@ static int select_needed(struct assembler *assembler, const struct instructions 
         if (is_idle(assembler, instruction))
             continue;
         order[--first] = instruction;
-        if (instruction->kind == KIND_Y && instruction->operand[TILE_A].place == PLACE_TILE)
-            assembler->y = instruction->operand[TILE_A];
         for (int k = 0; k < TILE_OPERANDS; k++) {
             struct known *known = known_of(assembler, instruction->operand[k]);
             if (known)

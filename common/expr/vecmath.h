@@ -289,14 +289,15 @@ static inline vec vec_exp_moderate(vec a)
     return (e.p + vec_set(1)) * vec_power_of_two(e);
 }
 
-/* 2^(n + shift)(1 + p), also where 2^n overflows before the product does. */
+/* 2^(n + shift)(1 + p), also where 2^n overflows before the product does: two factors share the exponent.
+ * The low bits of t are n + 127, so both biased exponents together are 127 more. */
 static inline vec vec_scaled(struct vec_exponential e, int32_t shift)
 {
 #if defined(SIMD_PATH_avx512)
     return (vec)_mm512_scalef_ps((__m512)(e.p + vec_set(1)), (__m512)(e.n + vec_set((float)shift)));
 #else
-    ivec n = __builtin_convertvector(e.n + vec_set((float)shift), ivec), half = n >> 1;
-    return (e.p + vec_set(1)) * (vec)((half + ivec_set(127)) << 23) * (vec)((n - half + ivec_set(127)) << 23);
+    uvec both = (uvec)e.t + (uvec)ivec_set(127 + shift), half = both >> 1;
+    return (e.p + vec_set(1)) * (vec)(half << 23) * (vec)((both - half) << 23);
 #endif
 }
 

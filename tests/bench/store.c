@@ -156,7 +156,7 @@ int main(void)
     struct rows first = {0};
     check(store_restore(store, &first, &problem), &problem);
     *rows_worker(&first) =
-        (struct worker_row){.id = 1, .name = "w", .host = "h", .trainer = "", .kernels = "", .cpu = ""};
+        (struct worker_row){.id = 1, .name = "w", .host = "h", .trainer = "", .kernels = "", .cpu = "", .key = ""};
     check(store_write(store, &first, &problem), &problem);
     rows_release(&first);
 

@@ -16,6 +16,9 @@ refused train_refuses_it_too 2 actsearch train --model mlp --data fashion-mnist 
 with unary space.unary ''
 refused a_space_with_no_function 1 actsearch space unary.ini --count -- 'unary\.ini' 'unary'
 refused run_refuses_such_a_space 1 actsearch run unary.ini --db unary.db -- 'unary\.ini' 'unary'
+sed 's/^unary = .*/unary = x-x, 0*x, x\/0/; s/^binary = .*/binary = x1 + x2/' small.ini >useless.ini
+refused a_space_with_no_usable_function 1 actsearch run useless.ini --db useless.db -- 'useless\.ini' 'none of' 'constant: [0-9]+'
+refused the_coordinator_refuses_it_too 1 actsearchd useless.ini --db useless.db --bind tcp://127.0.0.1:0 -- 'useless\.ini' 'none of'
 with template space.unary 'x, sgmoid(x)'
 refused an_unknown_function_in_a_template 1 actsearch run template.ini --db template.db -- 'template\.ini:' 'sgmoid' 'sigmoid'
 with reference search.references 'relu(x), swsh(x)'
@@ -33,7 +36,10 @@ with value search.candidates many
 refused a_bad_value 1 actsearch run value.ini --db value.db -- 'value\.ini:[0-9]+' 'candidates' 'many'
 with choice search.algorithm rll
 refused an_unknown_choice 1 actsearch run choice.ini --db choice.db -- 'choice\.ini:[0-9]+' 'rll' 'exhaustive'
-refused a_bad_override 1 actsearch run small.ini --db override.db --set search.candidate=3 -- 'candidate' 'candidates'
+refused a_bad_override_is_wrong_usage 2 actsearch run small.ini --db override.db --set search.candidate=3 -- 'candidate' 'candidates'
+refused for_the_coordinator_too 2 actsearchd small.ini --db override.db --set search.candidates=many --bind tcp://127.0.0.1:0 -- 'candidates' 'many'
+refused and_for_the_space 2 actsearch space small.ini --count --set space.units=0 -- 'units'
+refused a_folder_that_is_not_there 1 actsearch run small.ini --db nowhere/x.db -- 'nowhere/x\.db: the folder nowhere'
 refused the_coordinator_refuses_them_too 1 actsearchd key.ini --db key.db --bind tcp://127.0.0.1:0 -- 'key\.ini:[0-9]+' 'candidates'
 with data child.data no-such-data
 refused an_unknown_data_set 1 actsearch run data.ini --db data.db -- 'no-such-data' 'data add'
@@ -86,3 +92,12 @@ refused an_endpoint_that_is_none 2 actsearch-worker nowhere -- 'nowhere' 'tcp://
 
 start peer.log "$BUILD/e2e/peer" coordinator "ipc://$WORK/refuses" 'this worker speaks protocol version 1, the coordinator version 99'
 refused a_worker_that_is_refused_says_why 1 actsearch-worker "ipc://$WORK/refuses" -- 'protocol version 1' '99'
+
+# What is wrong, and what to do about it.
+refused an_experiment_file_is_no_database 1 actsearch rank small.ini -- 'small\.ini' 'small\.db by default'
+refused no_database_says_who_makes_one 1 actsearch rank none.db -- 'actsearch run'
+refused a_database_in_no_folder_says_which_option 1 actsearch run small.ini --db nowhere/a.db -- 'nowhere/a\.db' '\-\-db'
+refused a_coordinator_in_no_folder_says_which_option 1 actsearchd small.ini --db /proc/none/a.db -- '/proc/none' 'No such file'
+refused an_address_of_another_machine_is_told 1 actsearchd small.ini --db elsewhere.db --bind tcp://192.0.2.1:5570 --insecure -- 'this machine'
+refused no_key_says_who_makes_one 1 actsearch-worker tcp://127.0.0.1:5570 --key none.key -- 'none\.key' 'actsearch keygen'
+refused a_number_without_an_upper_bound_says_so 2 actsearch rank none.db -n -4 -- '0 or more'

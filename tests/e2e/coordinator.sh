@@ -64,6 +64,16 @@ refused $name 0 actsearchd small.ini --db killed.db --bind "$socket" -- 'finishe
 name=not_a_byte_of_it_changes
 sha256sum -c --quiet before && pass $name || fail $name 'it changed'
 
+# as if it had been killed after the COMMIT of the end and before its BYEs: a worker waits, and the database says that one is there
+name=a_worker_that_was_not_told_of_the_end_is_told_at_the_next_start
+cp killed.db untold.db
+sqlite3 untold.db 'UPDATE worker SET connected = 1; UPDATE counters SET workers = 1'
+worker untold-worker.log
+coordinator untold.db untold.log
+ended $worker && [ $status = 0 ] && pass $name || fail $name "exit status $status" untold-worker.log
+name=and_that_is_waited_for_a_moment_only
+ended $coordinator && [ "$status $(scalar untold.db 'SELECT workers FROM progress')" = '0 0' ] && pass $name || fail $name "exit status $status" untold.log
+
 name=it_goes_on_with_more_candidates
 coordinator killed.db grown.log --set search.candidates=20; worker grown-worker.log
 ended $coordinator

@@ -32,12 +32,12 @@ COLUMNS=30 actsearch top small.db --once >narrow.out && no_wider narrow.out 30 &
 # A database may hold anything that workers told it.
 cp small.db hostile.db
 sqlite3 hostile.db "UPDATE worker SET connected = 1, host = 'a' || char(27) || '[2Jb' || char(10) || 'c' || char(155) || '31m'"
+sqlite3 hostile.db "UPDATE attempt SET state = 'failed', reason = 'the trainer ended' || char(7) WHERE id = (SELECT min(id) FROM attempt)"
 name=control_characters_from_a_database_do_not_reach_the_terminal
 actsearch top hostile.db --once >hostile.out && ! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' hostile.out && grep -q 'a?\[2Jb' hostile.out &&
     pass $name || fail $name 'they do' hostile.out
 
 name=lost_attempts_are_shown_with_their_reasons
-sqlite3 hostile.db "UPDATE attempt SET state = 'failed', reason = 'the trainer ended' || char(7) WHERE id = (SELECT min(id) FROM attempt)"
 actsearch top hostile.db --once >lost.out && grep -q '^lost attempts' lost.out && grep -q 'the trainer ended?' lost.out && pass $name ||
     fail $name 'they are not' lost.out
 

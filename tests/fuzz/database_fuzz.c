@@ -93,7 +93,9 @@ static void read_it(void)
     struct progress_row progress;
     size_t length = 0;
     if (store_reader_open(sound.path, &reader, &problem) == 0) {
+        int64_t count;
         store_ranking(reader, 0, pass_row, &length, &problem);
+        store_ranking_top(reader, 3, pass_row, &length, &count, &problem);
         store_progress(reader, &progress, &problem);
     }
     store_reader_close(&reader);

@@ -1,15 +1,18 @@
 /* driver: runs a fuzz target with any compiler: first on the files of its corpus, then on random changes of
  * them.
  *
- *     NAME_fuzz SECONDS CORPUS_DIR CRASH      an input that crashes the target, or hangs it, is written to
- * the file CRASH NAME_fuzz 0 FILE CRASH                  that one input again clang's -fsanitize=fuzzer can
- * take the driver's place: a target is an ordinary LLVMFuzzerTestOneInput.
+ *     NAME_fuzz SECONDS CORPUS_DIR CRASH    for so long; or, with "1000000x", so many changes. An input that
+ *                                           crashes the target, or hangs it, is written to the file CRASH
+ *     NAME_fuzz 0 FILE CRASH                that one input again
+ *
+ * clang's -fsanitize=fuzzer can take the driver's place: a target is an ordinary LLVMFuzzerTestOneInput.
  */
 #include "common/err.h"
 #include "common/rng.h"
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +136,8 @@ static void take(struct shared *input, const struct input *from)
     input->size = from->size;
 }
 
-static void fuzz(const char *target, double seconds, struct shared *input)
+/* For so many seconds, or so many runs; the other one is 0. */
+static void fuzz(const char *target, double seconds, uint64_t wanted, struct shared *input)
 {
     for (int i = 0; i < corpus_count; i++) {
         alarm(HANG_S);
@@ -141,9 +145,9 @@ static void fuzz(const char *target, double seconds, struct shared *input)
         test(input);
     }
     struct rng rng = rng_seed((uint64_t)time(NULL), "fuzz", 0);
-    const double end_s = now_s() + seconds;
+    const double start_s = now_s(), end_s = start_s + seconds;
     uint64_t runs = 0;
-    while (seconds > 0 && (runs % CLOCK_EVERY || now_s() < end_s)) {
+    while (runs < wanted || (seconds > 0 && (runs % CLOCK_EVERY || now_s() < end_s))) {
         if (runs % CLOCK_EVERY == 0)
             alarm(HANG_S);
         take(input, &corpus[rng_below(&rng, (uint64_t)corpus_count)]);
@@ -152,7 +156,8 @@ static void fuzz(const char *target, double seconds, struct shared *input)
         test(input);
         runs++;
     }
-    printf("%s: %d inputs of the corpus, %" PRIu64 " changed ones\n", target, corpus_count, runs);
+    printf("%s: %d inputs of the corpus, %" PRIu64 " changed ones, %.0f a second\n", target, corpus_count,
+           runs, (double)runs / (now_s() - start_s + 1e-9));
 }
 
 static void keep(const char *path, const struct shared *input)
@@ -168,7 +173,7 @@ static void keep(const char *path, const struct shared *input)
 int main(int argc, char **argv)
 {
     if (argc != 4) {
-        fputs("usage: NAME_fuzz SECONDS CORPUS CRASH\n", stderr);
+        fputs("usage: NAME_fuzz SECONDS|RUNSx CORPUS CRASH\n", stderr);
         return 2;
     }
     struct shared *input =
@@ -178,9 +183,10 @@ int main(int argc, char **argv)
         return 1;
     }
     corpus_load(argv[2]);
+    const bool counted = strchr(argv[1], 'x') != NULL;
     pid_t pid = fork();
     if (pid == 0)
-        fuzz(argv[0], atof(argv[1]), input);
+        fuzz(argv[0], counted ? 0 : atof(argv[1]), counted ? strtoull(argv[1], NULL, 10) : 0, input);
     int status = 0;
     if (pid > 0 && (waitpid(pid, &status, 0) != pid || status != 0))
         keep(argv[3], input);

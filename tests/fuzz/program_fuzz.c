@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct problem problem;
     if (expr_parse(text, &expr, &problem) == 0) {
         struct program *program = program_new(expr);
-        size_t betas = (size_t)program_betas(program);
+        size_t betas = (size_t)expr_betas(expr);
         struct run portable = run_new(betas);
         execute(SIMD_portable, program, &portable);
         for (int path = SIMD_portable + 1; path < SIMD_PATHS; path++) {

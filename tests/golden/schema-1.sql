@@ -19,7 +19,8 @@ CREATE TABLE experiment (
     target_candidates INTEGER NOT NULL,
     started_ms       INTEGER NOT NULL,
     finished_ms      INTEGER NOT NULL,
-    finished_because TEXT NOT NULL
+    finished_because TEXT NOT NULL,
+    paused           INTEGER NOT NULL CHECK (paused IN (0, 1))
 ) STRICT;
 
 CREATE TABLE counters (
@@ -56,12 +57,14 @@ CREATE TABLE worker (
     trainer   TEXT NOT NULL,
     kernels   TEXT NOT NULL,
     cpu       TEXT NOT NULL,
+    key       TEXT NOT NULL,
     numerics  INTEGER NOT NULL,
     connected INTEGER NOT NULL CHECK (connected IN (0, 1)),
     first_ms  INTEGER NOT NULL,
     last_ms   INTEGER NOT NULL,
     results   INTEGER NOT NULL,
-    lost      INTEGER NOT NULL
+    lost      INTEGER NOT NULL,
+    shut_out_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE candidate (
@@ -90,6 +93,9 @@ CREATE TABLE candidate (
 CREATE INDEX candidate_ranking ON candidate
     (steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation)
     WHERE seeds > 0;
+
+-- The few that are looked for wherever they stand.
+CREATE INDEX candidate_references ON candidate (activation) WHERE reference = 1;
 
 CREATE TABLE proposal (
     number     INTEGER PRIMARY KEY,
@@ -146,14 +152,15 @@ CREATE TABLE attempt (
     worker    INTEGER NOT NULL REFERENCES worker (id),
     state     TEXT NOT NULL CHECK (state = 'leased' OR state = 'taken' OR state = 'lapsed' OR state = 'unclaimed' OR
                     state = 'failed' OR state = 'returned' OR state = 'cancelled' OR
-                    state = 'agreed' OR state = 'differed'),
+                    state = 'agreed' OR state = 'differed' OR state = 'withdrawn'),
     leased_ms INTEGER NOT NULL,
     ended_ms  INTEGER NOT NULL,
     reason    TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX attempt_trial ON attempt (trial);
-CREATE INDEX attempt_failures ON attempt (ended_ms, id) WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed';
+CREATE INDEX attempt_failures ON attempt (ended_ms, id)
+    WHERE state = 'lapsed' OR state = 'failed' OR state = 'differed' OR state = 'withdrawn';
 
 -- The learning curve of a trial: point 0, 1, 2, … in the order in which the trainer reported them.
 CREATE TABLE curve (
@@ -216,10 +223,13 @@ INSERT INTO student_t (df, t) VALUES
 
 -- One window for both the place and who comes next, so that rows come in the order of the index, one after the other:
 -- the frame ends with the next one, where there is one. (SQLite reads the inner SELECT row by row, in its order; to sort
--- the outer one again would read all of it first.) Seeds are paired, so the differences are tested and not the means.
+-- the outer one again would read all of it first.) It takes only what the index holds, so that to skip a row costs
+-- little: whoever wants some rows asks for their rank or activation. Seeds are paired, so the differences are tested and
+-- not the means.
 CREATE VIEW ranking AS
-SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference,
-       CASE WHEN seeds > 1 AND next <> id THEN (
+SELECT placed.rank, placed.activation, one.accuracy_mean, one.accuracy_sd, one.seeds, one.trials, one.steps, one.parameters,
+       one.seconds, one.cost_ns, one.reference,
+       CASE WHEN one.seeds > 1 AND placed.next <> placed.id THEN (
            SELECT CASE WHEN pairs > 1 THEN
                mean * mean * pairs > (SELECT t * t FROM student_t WHERE df < pairs ORDER BY df DESC LIMIT 1)
                                      * max(squares - pairs * mean * mean, 0) / (pairs - 1) END
@@ -230,22 +240,25 @@ SELECT rank, activation, accuracy_mean, accuracy_sd, seeds, trials, steps, param
                        FROM trial AS mine
                        JOIN trial AS other ON other.candidate = placed.next AND other.steps = mine.steps
                                               AND other.replica = mine.replica
-                       WHERE mine.candidate = placed.id AND mine.steps = placed.steps
+                       WHERE mine.candidate = placed.id AND mine.steps = one.steps
                              AND mine.state IN ('done', 'diverged') AND other.state IN ('done', 'diverged')))
-           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = placed.steps) END AS distinct_from_next
-FROM (SELECT *, count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
+           WHERE (SELECT steps FROM candidate WHERE id = placed.next) = one.steps) END AS distinct_from_next
+FROM (SELECT id, activation,
+             count(*) OVER places - (last_value(id) OVER places <> id) AS rank, last_value(id) OVER places AS next
       FROM candidate
       WHERE seeds > 0
       WINDOW places AS (ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean,
                                  activation
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING)
-      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed;
+      ORDER BY steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation) AS placed
+CROSS JOIN candidate AS one ON one.id = placed.id;
 
 CREATE VIEW progress AS
 SELECT c.proposals, c.candidates, c."references", c.duplicates, c.rejected,
        c.rejected_constant, c.rejected_not_finite, c.rejected_slope_not_finite, c.rejected_too_large,
        c.trials, c.ready AS queued, c.leased, c.done, c.diverged, c.failed, c.finals, c.workers,
        CASE WHEN e.finished_because <> '' THEN 'finished'
+            WHEN e.paused THEN 'paused'
             WHEN c.finals_open > 0 THEN 'finals'
             ELSE 'search' END AS phase,
        e.target_candidates, s.policy_version, s.baseline, s.entropy,
@@ -267,23 +280,22 @@ LEFT JOIN (SELECT accuracy_mean, activation FROM candidate WHERE seeds > 0
 
 CREATE VIEW failures AS
 SELECT candidate.activation, attempt.trial, attempt.id AS attempt, worker.host AS worker,
-       CASE WHEN attempt.reason <> '' THEN attempt.reason
-            WHEN attempt.state = 'differed' THEN 'reported other bits than the attempt that closed the trial'
-            ELSE attempt.state END AS reason,
+       CASE WHEN attempt.reason <> '' THEN attempt.reason ELSE attempt.state END AS reason,
        strftime('%Y-%m-%dT%H:%M:%SZ', attempt.ended_ms / 1000, 'unixepoch') AS at
 FROM attempt
 JOIN trial ON trial.id = attempt.trial
 JOIN candidate ON candidate.id = trial.candidate
 JOIN worker ON worker.id = attempt.worker
-WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed')
+WHERE (attempt.state = 'lapsed' OR attempt.state = 'failed' OR attempt.state = 'differed' OR
+       attempt.state = 'withdrawn')
 ORDER BY attempt.ended_ms, attempt.id;
 
 PRAGMA user_version = 1;
 
 PRAGMA foreign_keys = OFF;
-INSERT INTO experiment VALUES(1,'golden',replace('[experiment]\nname = golden\nseed = 11\n\n[space]\nunits = 1\nunary = x, x^2, sin(x), max(x, 0), sigmoid(x), b*x\nbinary = x1 + x2, x1 * x2\nbeta = independent\nbeta_init = 1\nepsilon = 1e-06\n\n[search]\nalgorithm = random\ncandidates = 6\nproposals = 120\nbatch = 20\nmode = sync\nreferences = relu(x), x*sigmoid(b*x)\n\n[rl]\nhidden = 100\nlayers = 1\nlr = 0.003\nclip = 0.2\nepochs = 2\nentropy = 0.5\nbaseline_decay = 0.95\ngradient_clip = 5\n\n[evolution]\npopulation = 100\nsample = 25\n\n[halving]\neta = 4\nrungs = 1\n\n[child]\ndata = fashion-mnist\nmodel = cnn\nsteps = 100\nbatch = 128\nlr = 0.1\nschedule = cosine\nmomentum = 0.9\nweight_decay = 0.0005\nwarmup = 0\naugment = false\nseeds = 2\nvalidation = 5000\nbeta_lr = -1\nbeta_weight_decay = 0\n\n[finals]\ntop = 0\nseeds = 5\nsteps = 0\n','\n',char(10)),2,'actsearch','00',1,6,1795620231387,1795620231599,'search.candidates reached');
-INSERT INTO counters VALUES(1,6,6,2,0,0,0,0,0,0,16,0,0,16,0,0,0,0,1);
-INSERT INTO worker VALUES(1,'00000000000000000000000000000001','host-1',1,2,'actsearch','none','simulated',2,1,1795620231463,1795620231599,16,0);
+INSERT INTO experiment VALUES(1,'golden',replace('[experiment]\nname = golden\nseed = 11\n\n[space]\nunits = 1\nunary = x, x^2, sin(x), max(x, 0), sigmoid(x), b*x\nbinary = x1 + x2, x1 * x2\nbeta = independent\nbeta_init = 1\nepsilon = 1e-06\n\n[search]\nalgorithm = random\ncandidates = 6\nproposals = 120\nbatch = 20\nmode = sync\nreferences = relu(x), x*sigmoid(b*x)\n\n[rl]\nhidden = 100\nlayers = 1\nlr = 0.003\nclip = 0.2\nepochs = 2\nentropy = 0.3\nbaseline_decay = 0.95\ngradient_clip = 5\nreplay = 20\nrepeats = no\n\n[evolution]\npopulation = 100\nsample = 25\n\n[halving]\neta = 4\nrungs = 1\n\n[child]\ndata = fashion-mnist\nmodel = cnn\nsteps = 100\nbatch = 128\nlr = 0.1\nschedule = cosine\nmomentum = 0.9\nweight_decay = 0.0005\nwarmup = 0\naugment = false\nseeds = 2\nvalidation = 5000\nbeta_lr = -1\nbeta_weight_decay = 0\n\n[finals]\ntop = 0\nseeds = 5\nsteps = 0\n','\n',char(10)),2,'actsearch','00',1,6,1795628577045,1795628577373,'search.candidates reached',0);
+INSERT INTO counters VALUES(1,6,6,2,0,0,0,0,0,0,16,0,0,16,0,0,0,0,0);
+INSERT INTO worker VALUES(1,'00000000000000000000000000000001','host-1',1,2,'actsearch','none','simulated','',2,0,1795628577216,1795628577373,16,0,0);
 INSERT INTO candidate VALUES(1,'relu(x)','578f532f65a1fa7dd9779921db84d012fd0e9e5d79389ee293035f1c9191a49a',1,-1,0,100,2,2,0,0,0.50629999999999997228,0.26261945853268370276,6.4809964999999998269,1234,0,1.0,1.0,0.50629999999999997228);
 INSERT INTO candidate VALUES(2,'x*sigmoid(b0*x)','e09e2b2b3c0244ca6b55ab94062813ef5e8a2d07d21f119c1087c74c9d3c539f',1,-1,0,100,2,2,0,0,0.63349999999999995203,0.21510188283694772759,13.397456999999999283,1234,0,1.0,1.0,0.63349999999999995203);
 INSERT INTO candidate VALUES(3,'x+x^2','7a1ee9c1fce48ceac61f97502dc7a33f473e3f5ccd836f2bc04754d7b20f00a0',0,0,0,100,2,2,0,0,0.5250000000000000222,0.041012193308819791526,9.8887505000000004429,1234,0,1.0,1.0,0.5250000000000000222);
@@ -298,38 +310,38 @@ INSERT INTO proposal VALUES(2,'new','usable',5,'','[0,0,1,1,0]',0.0,0,0.73249999
 INSERT INTO proposal VALUES(3,'new','usable',6,'','[0,0,4,4,0]',0.0,0,0.3328999999999999737);
 INSERT INTO proposal VALUES(4,'new','usable',7,'','[0,0,1,2,1]',0.0,0,0.080000000000000001665);
 INSERT INTO proposal VALUES(5,'new','usable',8,'','[0,0,1,4,1]',0.0,0,0.22360000000000002096);
-INSERT INTO trial VALUES(1,1,0,2419005109489361,0,100,'done',0,4294967297,1795620231471,100,3460,5000,10.724868000000000733,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(2,1,1,6344840352161967,0,100,'done',0,4294967298,1795620231471,100,1603,5000,2.2371249999999998081,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(3,2,0,2419005109489361,0,100,'done',0,4294967299,1795620231491,100,3928,5000,15.330244999999999677,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(4,2,1,6344840352161967,0,100,'done',0,4294967300,1795620231491,100,2407,5000,11.464669000000000664,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(5,3,0,2419005109489361,0,100,'done',0,4294967301,1795620231503,100,2480,5000,7.5030900000000002592,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(6,3,1,6344840352161967,0,100,'done',0,4294967302,1795620231503,100,2770,5000,12.274411000000000626,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(7,4,0,2419005109489361,0,100,'done',0,4294967303,1795620231515,100,3289,5000,5.9397409999999997154,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(8,4,1,6344840352161967,0,100,'done',0,4294967304,1795620231523,100,1346,5000,7.5181029999999999802,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(9,5,0,2419005109489361,0,100,'done',0,4294967305,1795620231535,100,4734,5000,4.5688680000000001513,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(10,5,1,6344840352161967,0,100,'done',0,4294967306,1795620231539,100,2591,5000,11.579755000000000464,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(11,6,0,2419005109489361,0,100,'done',0,4294967307,1795620231551,100,264,5000,12.94898200000000088,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(12,6,1,6344840352161967,0,100,'done',0,4294967308,1795620231559,100,3065,5000,6.903895000000000337,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(13,7,0,2419005109489361,0,100,'done',0,4294967309,1795620231567,100,776,5000,4.8112830000000004204,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(14,7,1,6344840352161967,0,100,'done',0,4294967310,1795620231587,100,24,5000,11.642979999999999663,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(15,8,0,2419005109489361,0,100,'done',0,4294967311,1795620231587,100,1950,5000,16.67465699999999984,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO trial VALUES(16,8,1,6344840352161967,0,100,'done',0,4294967312,1795620231599,100,286,5000,2.7820339999999998958,1.0,1234,0,1.0,100.0,1.0,0);
-INSERT INTO attempt VALUES(4294967297,1,1,'taken',1795620231467,1795620231471,'');
-INSERT INTO attempt VALUES(4294967298,2,1,'taken',1795620231467,1795620231471,'');
-INSERT INTO attempt VALUES(4294967299,3,1,'taken',1795620231483,1795620231491,'');
-INSERT INTO attempt VALUES(4294967300,4,1,'taken',1795620231483,1795620231491,'');
-INSERT INTO attempt VALUES(4294967301,5,1,'taken',1795620231499,1795620231503,'');
-INSERT INTO attempt VALUES(4294967302,6,1,'taken',1795620231499,1795620231503,'');
-INSERT INTO attempt VALUES(4294967303,7,1,'taken',1795620231511,1795620231515,'');
-INSERT INTO attempt VALUES(4294967304,8,1,'taken',1795620231511,1795620231523,'');
-INSERT INTO attempt VALUES(4294967305,9,1,'taken',1795620231523,1795620231535,'');
-INSERT INTO attempt VALUES(4294967306,10,1,'taken',1795620231535,1795620231539,'');
-INSERT INTO attempt VALUES(4294967307,11,1,'taken',1795620231539,1795620231551,'');
-INSERT INTO attempt VALUES(4294967308,12,1,'taken',1795620231551,1795620231559,'');
-INSERT INTO attempt VALUES(4294967309,13,1,'taken',1795620231559,1795620231567,'');
-INSERT INTO attempt VALUES(4294967310,14,1,'taken',1795620231567,1795620231587,'');
-INSERT INTO attempt VALUES(4294967311,15,1,'taken',1795620231579,1795620231587,'');
-INSERT INTO attempt VALUES(4294967312,16,1,'taken',1795620231595,1795620231599,'');
+INSERT INTO trial VALUES(1,1,0,2419005109489361,0,100,'done',0,4294967297,1795628577251,100,3460,5000,10.724868000000000733,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(2,1,1,6344840352161967,0,100,'done',0,4294967298,1795628577251,100,1603,5000,2.2371249999999998081,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(3,2,0,2419005109489361,0,100,'done',0,4294967299,1795628577268,100,3928,5000,15.330244999999999677,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(4,2,1,6344840352161967,0,100,'done',0,4294967300,1795628577268,100,2407,5000,11.464669000000000664,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(5,3,0,2419005109489361,0,100,'done',0,4294967301,1795628577287,100,2480,5000,7.5030900000000002592,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(6,3,1,6344840352161967,0,100,'done',0,4294967302,1795628577287,100,2770,5000,12.274411000000000626,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(7,4,0,2419005109489361,0,100,'done',0,4294967303,1795628577297,100,3289,5000,5.9397409999999997154,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(8,4,1,6344840352161967,0,100,'done',0,4294967304,1795628577297,100,1346,5000,7.5181029999999999802,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(9,5,0,2419005109489361,0,100,'done',0,4294967305,1795628577319,100,4734,5000,4.5688680000000001513,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(10,5,1,6344840352161967,0,100,'done',0,4294967306,1795628577319,100,2591,5000,11.579755000000000464,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(11,6,0,2419005109489361,0,100,'done',0,4294967307,1795628577332,100,264,5000,12.94898200000000088,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(12,6,1,6344840352161967,0,100,'done',0,4294967308,1795628577332,100,3065,5000,6.903895000000000337,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(13,7,0,2419005109489361,0,100,'done',0,4294967309,1795628577349,100,776,5000,4.8112830000000004204,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(14,7,1,6344840352161967,0,100,'done',0,4294967310,1795628577349,100,24,5000,11.642979999999999663,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(15,8,0,2419005109489361,0,100,'done',0,4294967311,1795628577373,100,1950,5000,16.67465699999999984,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO trial VALUES(16,8,1,6344840352161967,0,100,'done',0,4294967312,1795628577373,100,286,5000,2.7820339999999998958,1.0,1234,0,1.0,100.0,1.0,0);
+INSERT INTO attempt VALUES(4294967297,1,1,'taken',1795628577231,1795628577251,'');
+INSERT INTO attempt VALUES(4294967298,2,1,'taken',1795628577231,1795628577251,'');
+INSERT INTO attempt VALUES(4294967299,3,1,'taken',1795628577263,1795628577268,'');
+INSERT INTO attempt VALUES(4294967300,4,1,'taken',1795628577263,1795628577268,'');
+INSERT INTO attempt VALUES(4294967301,5,1,'taken',1795628577281,1795628577287,'');
+INSERT INTO attempt VALUES(4294967302,6,1,'taken',1795628577281,1795628577287,'');
+INSERT INTO attempt VALUES(4294967303,7,1,'taken',1795628577292,1795628577297,'');
+INSERT INTO attempt VALUES(4294967304,8,1,'taken',1795628577292,1795628577297,'');
+INSERT INTO attempt VALUES(4294967305,9,1,'taken',1795628577307,1795628577319,'');
+INSERT INTO attempt VALUES(4294967306,10,1,'taken',1795628577307,1795628577319,'');
+INSERT INTO attempt VALUES(4294967307,11,1,'taken',1795628577324,1795628577332,'');
+INSERT INTO attempt VALUES(4294967308,12,1,'taken',1795628577324,1795628577332,'');
+INSERT INTO attempt VALUES(4294967309,13,1,'taken',1795628577338,1795628577349,'');
+INSERT INTO attempt VALUES(4294967310,14,1,'taken',1795628577338,1795628577349,'');
+INSERT INTO attempt VALUES(4294967311,15,1,'taken',1795628577362,1795628577373,'');
+INSERT INTO attempt VALUES(4294967312,16,1,'taken',1795628577362,1795628577373,'');
 INSERT INTO curve VALUES(1,0,1,2.5);
 INSERT INTO curve VALUES(1,1,100,2.25);
 INSERT INTO curve VALUES(2,0,1,2.5);
@@ -362,8 +374,8 @@ INSERT INTO curve VALUES(15,0,1,2.5);
 INSERT INTO curve VALUES(15,1,100,2.25);
 INSERT INTO curve VALUES(16,0,1,2.5);
 INSERT INTO curve VALUES(16,1,100,2.25);
-INSERT INTO search_state VALUES(1,6,6,0,0.0,0.0,1795620231599,'[]',X'535243480300000078a3d570745250f40600000000000000000000000000000036b6fcb30aed7bfd');
-INSERT INTO search_history VALUES(0,6,6,0.0,0.0,1795620231599,'[]');
-INSERT INTO event VALUES(1,1795620231387,'start','coordinator started, epoch 1');
-INSERT INTO event VALUES(2,1795620231463,'worker','worker on host-1 joined: 2 slots, none kernels, simulated');
-INSERT INTO event VALUES(3,1795620231599,'finish','search.candidates reached: 6 candidates, 6 proposals');
+INSERT INTO search_state VALUES(1,6,6,0,0.0,0.0,1795628577373,'[]',X'53524348040000008e3b7c414c3731fa060000000000000000000000000000002473cfe8b81e5f2d');
+INSERT INTO search_history VALUES(0,6,6,0.0,0.0,1795628577373,'[]');
+INSERT INTO event VALUES(1,1795628577045,'start','coordinator started, epoch 1');
+INSERT INTO event VALUES(2,1795628577216,'worker','worker on host-1 joined: 2 slots, none kernels, simulated');
+INSERT INTO event VALUES(3,1795628577373,'finish','search.candidates reached: 6 candidates, 6 proposals');

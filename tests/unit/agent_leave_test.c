@@ -145,6 +145,26 @@ static void stop_hands_back_what_runs_and_says_bye_once_that_is_known(void **sta
     assert_int_equal(agent_left(script->agent), AGENT_STOPPED);
 }
 
+static void leave_is_as_stop_and_said_again_changes_nothing(void **state)
+{
+    struct script *script = *state;
+    start_work(script);
+    hear_lease(script, 7);
+    act(script);
+    hear(script, (struct msg){.type = MSG_LEAVE});
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 1); /* its trainer may save */
+    assert_int_equal(said(script, MSG_RETURN)->attempt, 7);
+    hear(script, (struct msg){.type = MSG_LEAVE});
+    act(script);
+    assert_int_equal(agent_left(script->agent), AGENT_STAYS); /* the trainer still saves */
+    hear_about(script, MSG_ACK, 7);
+    trainer_ends(script, 0, MSG_RETURN);
+    act(script);
+    said(script, MSG_BYE);
+    assert_int_equal(agent_left(script->agent), AGENT_STOPPED);
+}
+
 static void stop_lets_trainers_save_but_not_for_ever(void **state)
 {
     struct script *script = *state;
@@ -234,6 +254,29 @@ static void a_lease_that_comes_while_it_leaves_is_returned(void **state)
     assert_int_equal(count_of(script, MSG_RETURN), 2);
 }
 
+static void it_gives_up_after_a_silence_if_it_was_told_to(void **state)
+{
+    struct script *script = *state;
+    agent_give_up_after(script->agent, 60 * 1000);
+    start_work(script);
+    hear_lease(script, 7);
+    act(script);
+    script->now_ms += 59 * 1000;
+    hear_about(script, MSG_ACK, 1); /* about nothing: but somebody is there */
+    script->now_ms += 59 * 1000;
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 0);
+    assert_true(agent_next_ms(script->agent) <= script->now_ms + 1000);
+    script->now_ms += 1000;
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_HALT), 1); /* what it trains is worth saving */
+    trainer_ends(script, 0, MSG_RETURN);
+    script->now_ms += AGENT_LEAVE_MS;
+    act(script);
+    assert_int_equal(agent_left(script->agent), AGENT_REFUSED);
+    assert_non_null(strstr(agent_reason(script->agent), "--give-up"));
+}
+
 static void nothing_brings_it_back_after_the_end(void **state)
 {
     struct script *script = *state;
@@ -258,6 +301,22 @@ static void messages_that_only_workers_send_are_ignored(void **state)
     assert_int_equal(script->count, 0);
 }
 
+static void one_that_cannot_do_the_trials_stops_all_and_says_why(void **state)
+{
+    struct script *script = *state;
+    start_work(script);
+    hear_lease(script, 7);
+    hear_lease(script, 8);
+    act(script);
+    trainer_ends(script, 0, MSG_RETURN);
+    agent_unfit(script->agent, "another kind of training", script->now_ms);
+    act(script);
+    assert_int_equal(count_actions(script, AGENT_STOP), 1);
+    assert_string_equal(said(script, MSG_BYE)->text, "another kind of training");
+    assert_int_equal(agent_left(script->agent), AGENT_REFUSED);
+    assert_string_equal(agent_reason(script->agent), "another kind of training");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,12 +328,15 @@ int main(void)
         PROMISE(an_ack_for_what_still_runs_stops_it),
         PROMISE(bye_when_the_experiment_is_done_stops_all_and_leaves),
         PROMISE(stop_hands_back_what_runs_and_says_bye_once_that_is_known),
+        PROMISE(leave_is_as_stop_and_said_again_changes_nothing),
         PROMISE(stop_lets_trainers_save_but_not_for_ever),
         PROMISE(a_trainer_that_saved_and_left_by_itself_is_returned),
         PROMISE(stop_waits_for_an_absent_coordinator_only_a_short_time),
         PROMISE(a_second_stop_waits_for_nothing),
         PROMISE(one_that_was_never_greeted_stops_without_a_word),
         PROMISE(a_lease_that_comes_while_it_leaves_is_returned),
+        PROMISE(one_that_cannot_do_the_trials_stops_all_and_says_why),
+        PROMISE(it_gives_up_after_a_silence_if_it_was_told_to),
         PROMISE(nothing_brings_it_back_after_the_end),
         PROMISE(messages_that_only_workers_send_are_ignored),
     };

@@ -18,18 +18,22 @@
 
 /* ---- searches, and their lists when nothing happens ---- */
 
-enum { SEARCHES = 4 };
+enum { SEARCHES = 5, WITH_WRONG_HOST = 4 };
 
 static const char *const searches[SEARCHES][12] = {
     {"search.algorithm=random", "search.candidates=25", "search.batch=8", "child.seeds=2",
-     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", NULL},
+     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", "queue.stall=20s", NULL},
     {"search.algorithm=random", "search.candidates=6", "search.batch=3", "child.seeds=3",
-     "queue.attempts=1000", "queue.lease=3s", "queue.heartbeat=500ms", "queue.audit=0.5", NULL},
+     "queue.attempts=1000", "queue.lease=3s", "queue.heartbeat=500ms", "queue.audit=0.5", "queue.stall=20s",
+     NULL},
     {"search.algorithm=random", "search.candidates=12", "search.batch=12", "child.seeds=1",
      "queue.attempts=1000", "queue.lease=10s", "queue.heartbeat=2s",
-     "search.references=relu(x), x*sigmoid(b*x)", NULL},
+     "search.references=relu(x), x*sigmoid(b*x)", "queue.stall=20s", NULL},
     {"search.algorithm=random", "search.candidates=8", "search.batch=1", "child.seeds=1",
-     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", "queue.audit=1", NULL},
+     "queue.attempts=1000", "queue.lease=5s", "queue.heartbeat=1s", "queue.audit=1", "queue.stall=20s", NULL},
+    /* that of the wrong host: it does not learn, and waits long enough for a third host to come back */
+    {"search.algorithm=exhaustive", "search.candidates=8", "search.batch=4", "child.seeds=2",
+     "queue.attempts=1000", "queue.lease=120s", "queue.heartbeat=1s", "queue.audit=1", NULL},
 };
 
 static struct rows undisturbed(const char *const *settings)
@@ -53,15 +57,17 @@ static void check_fate(const char *name, struct fate fate, int seeds)
     }
     rows_release(&expected);
     print_message("%s: %d seeds, %d restarts of the coordinator, %d orders to leave, %d left, %d trainers "
-                  "crashed, %d trainings\n",
+                  "crashed, %d trainings, %d data sets fetched\n",
                   name, seeds, counts.starts, counts.stops, counts.left, counts.trainer_crashes,
-                  counts.trainings);
+                  counts.trainings, counts.fetched);
+    assert_true(counts.fetched >= seeds); /* nobody trains without */
     const struct weather *weather = &fate.weather;
     if (weather->drop + weather->twice + weather->worker_crash + weather->silence + weather->reconnect +
-            weather->parting + weather->late + weather->clock + fate.sigterm + fate.liars ==
+            weather->parting + weather->late + weather->clock + weather->stop + fate.sigterm + fate.liars ==
         0)
         assert_int_equal(counts.trainings, trials + counts.trainer_crashes); /* nothing is trained twice */
     assert_true(fate.weather.coordinator_crash == 0 || counts.starts > seeds);
+    assert_true(weather->stop == 0 || counts.left > seeds);
     assert_true(fate.sigterm == 0 || counts.left > seeds);
     assert_true(fate.liars == 0 || counts.lies > 10 * seeds);
     assert_true(fate.trainer_crash == 0 || counts.trainer_crashes > seeds);
@@ -103,6 +109,12 @@ static void a_coordinator_that_is_killed_at_any_point_changes_nothing(void **sta
     check_fate("coordinator", (struct fate){.weather = {.coordinator_crash = 20, .delay_ms = 100}}, 10);
 }
 
+static void people_who_pause_and_stop_it_change_nothing(void **state)
+{
+    (void)state;
+    check_fate("orders", (struct fate){.weather = {.pause = 20, .stop = 5, .delay_ms = 200}}, 10);
+}
+
 static void all_of_it_at_once_changes_nothing(void **state)
 {
     (void)state;
@@ -114,6 +126,8 @@ static void all_of_it_at_once_changes_nothing(void **state)
                                          .silence = 2,
                                          .reconnect = 5,
                                          .unsent = 10,
+                                         .pause = 5,
+                                         .stop = 1,
                                          .delay_ms = 1500},
                              .trainer_crash = 100,
                              .sigterm = 2},
@@ -137,6 +151,62 @@ static void a_search_whose_every_trial_is_audited_ends_in_the_same_list(void **s
         rows_release(&disk);
     }
     rows_release(&expected);
+}
+
+/* Three honest hosts and one that is not, each trial audited, by a search that does not learn from rewards. */
+static void check_wrong_host(const char *name, struct fate fate, int seeds)
+{
+    static const char *const settings[] = {"search.algorithm=exhaustive",
+                                           "search.candidates=12",
+                                           "search.batch=4",
+                                           "child.seeds=2",
+                                           "queue.attempts=1000",
+                                           "queue.lease=5s",
+                                           "queue.heartbeat=1s",
+                                           "queue.audit=1",
+                                           NULL};
+    struct party counts = {0};
+    struct rows expected = undisturbed(settings);
+    int shut_out = 0, withdrawn = 0;
+    fate.daemons = 4;
+    for (int seed = 1; seed <= seeds; seed++) {
+        struct rows disk = run_party(settings, (uint64_t)seed, fate, NULL, &counts);
+        check_accounts(&disk);
+        check_same_list(&disk, &expected);
+        shut_out += host_is_shut_out(&disk, "host-0");
+        for (size_t i = 0; i < disk.attempts.count; i++)
+            withdrawn += disk.attempts.items[i].state == ATTEMPT_WITHDRAWN;
+        rows_release(&disk);
+    }
+    rows_release(&expected);
+    print_message(
+        "%s: %d seeds, %d wrong results, %d hosts shut out, %d results withdrawn, %d daemons refused, "
+        "%d restarts of the coordinator\n",
+        name, seeds, counts.wrongs, shut_out, withdrawn, counts.refused, counts.starts);
+    assert_true(shut_out > seeds / 2 && counts.refused >= shut_out && withdrawn > seeds);
+}
+
+static void a_host_with_other_bits_is_found_out_and_changes_nothing(void **state)
+{
+    (void)state;
+    check_wrong_host("wrong now and then", (struct fate){.weather = {.delay_ms = 50}, .wrong = 200}, 10);
+    check_wrong_host("always wrong", (struct fate){.weather = {.delay_ms = 50}, .wrong = 1000}, 10);
+}
+
+static void nor_does_it_in_rough_weather(void **state)
+{
+    (void)state;
+    check_wrong_host("wrong in rough weather",
+                     (struct fate){.weather = {.drop = 50,
+                                               .twice = 50,
+                                               .worker_crash = 1,
+                                               .coordinator_crash = 5,
+                                               .reconnect = 5,
+                                               .unsent = 10,
+                                               .delay_ms = 500},
+                                   .trainer_crash = 50,
+                                   .wrong = 300},
+                     20);
 }
 
 static void peers_that_lie_and_repeat_themselves_change_nothing(void **state)
@@ -176,10 +246,17 @@ static struct fate fate_of(uint64_t seed)
                                     .parting = perhaps(&rng, 4),
                                     .late = perhaps(&rng, 20),
                                     .clock = perhaps(&rng, 3),
+                                    .pause = perhaps(&rng, 5),
+                                    .stop = perhaps(&rng, 2),
                                     .delay_ms = delays_ms[rng_below(&rng, 4)]};
     fate.trainer_crash = perhaps(&rng, 100);
     fate.sigterm = perhaps(&rng, 6);
     fate.lie = 1 + (int)rng_below(&rng, 150);
+    if (seed % SEARCHES == WITH_WRONG_HOST) {
+        fate.daemons = 4 + (int)rng_below(&rng, MAX_WORKERS - 3);
+        fate.wrong = 1 + (int)rng_below(&rng, 1000);
+        fate.weather.clock = 0; /* a jump may be longer than the end waits for a third host */
+    }
     return fate;
 }
 
@@ -267,10 +344,10 @@ static void the_world_of_that_seed_changes_nothing(void **state)
     printf("seed %" PRIu64 ": search %d, %d daemons, %d liars (%d); in a thousand: drop %d, twice %d, worker "
            "crash %d, coordinator "
            "crash %d, silence %d, reconnect %d, unsent %d, parting %d, late %d, clock %d, trainer crash %d, "
-           "sigterm %d; delay %d ms\n",
+           "sigterm %d, wrong %d; delay %d ms\n",
            seed, (int)(seed % SEARCHES), fate.daemons, fate.liars, fate.lie, w->drop, w->twice,
            w->worker_crash, w->coordinator_crash, w->silence, w->reconnect, w->unsent, w->parting, w->late,
-           w->clock, fate.trainer_crash, fate.sigterm, (int)w->delay_ms);
+           w->clock, fate.trainer_crash, fate.sigterm, fate.wrong, (int)w->delay_ms);
     struct rows expected = undisturbed(searches[seed % SEARCHES]);
     run_seed(seed, &expected, stdout);
     rows_release(&expected);
@@ -307,8 +384,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(trainers_that_crash_change_nothing),
         cmocka_unit_test(a_coordinator_that_is_killed_at_any_point_changes_nothing),
         cmocka_unit_test(a_search_whose_every_trial_is_audited_ends_in_the_same_list),
+        cmocka_unit_test(a_host_with_other_bits_is_found_out_and_changes_nothing),
+        cmocka_unit_test(nor_does_it_in_rough_weather),
         cmocka_unit_test(peers_that_lie_and_repeat_themselves_change_nothing),
         cmocka_unit_test(clocks_that_jump_and_cables_that_are_cut_change_nothing),
+        cmocka_unit_test(people_who_pause_and_stop_it_change_nothing),
         cmocka_unit_test(all_of_it_at_once_changes_nothing),
         cmocka_unit_test(a_thousand_worlds_change_nothing),
     };

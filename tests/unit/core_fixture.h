@@ -19,8 +19,8 @@
 #define UNUSED __attribute__((unused))
 
 #ifndef CORE_FIXTURE_REAL_SEARCH
-/* ---- a search: batches of random proposals, where each batch depends on every reward of those before
- * --------------------- */
+/* ---- a search: batches of random proposals, where each batch depends on every reward of those before, unless
+ * it is called exhaustive */
 
 struct search {
     const struct experiment *experiment;
@@ -58,7 +58,10 @@ enum search_answer search_next(struct search *search, struct proposal *ret_propo
     for (uint64_t i = 0; i < learnt; i++)
         if (isnan(search->rewards[i]))
             return SEARCH_WAIT;
-    uint64_t seed = search->experiment->seed ^ hash64(search->rewards, (size_t)learnt * sizeof(double));
+    const bool learns = search->experiment->search.algorithm != ALGORITHM_EXHAUSTIVE;
+    uint64_t seed = search->experiment->seed;
+    if (learns)
+        seed ^= hash64(search->rewards, (size_t)learnt * sizeof(double));
     struct rng rng = rng_seed(seed, "fake search", search->made);
     *ret_proposal = (struct proposal){.number = search->made, .policy_version = search->made / batch};
     space_sample(search->space, &rng, ret_proposal->tokens);
@@ -158,6 +161,18 @@ UNUSED static struct space *space_with(const struct experiment *experiment)
 /* ---- a disk: what was committed
  * ------------------------------------------------------------------------------------------ */
 
+/* One without points takes away the one that is there. */
+UNUSED static void disk_put_curve(struct rows *disk, const struct curve_row *curve)
+{
+    size_t at = 0;
+    while (at < disk->curves.count && disk->curves.items[at].trial != curve->trial)
+        at++;
+    if (curve->count > 0)
+        *(at == disk->curves.count ? rows_curve(disk) : &disk->curves.items[at]) = *curve;
+    else if (at < disk->curves.count)
+        disk->curves.items[at] = disk->curves.items[--disk->curves.count];
+}
+
 /* Puts each changed row in place of the one with its key, or behind the others. Keys count from 1 but for
  * attempts (searched from the end) and proposals (from 0). Texts are copied. */
 UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
@@ -186,6 +201,7 @@ UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
         place->trainer = rows_keep(disk, row->trainer);
         place->kernels = rows_keep(disk, row->kernels);
         place->cpu = rows_keep(disk, row->cpu);
+        place->key = rows_keep(disk, row->key);
     }
     for (size_t i = 0; i < changes->candidates.count; i++) {
         const struct candidate_row *row = &changes->candidates.items[i];
@@ -225,7 +241,7 @@ UNUSED static void disk_commit(struct rows *disk, const struct rows *changes)
         event->text = rows_keep(disk, event->text);
     }
     for (size_t i = 0; i < changes->curves.count; i++)
-        *rows_curve(disk) = changes->curves.items[i];
+        disk_put_curve(disk, &changes->curves.items[i]);
     if (changes->search_changed) {
         struct buf state = disk->search.state;
         const char *policy = disk->search.policy;

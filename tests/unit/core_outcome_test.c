@@ -158,9 +158,39 @@ static void what_ended_late_is_not_brought_back_by_a_request_from_before(void **
     check_late_end(failed, ATTEMPT_FAILED, 1);
 }
 
+static struct msg progress_msg(int64_t attempt, int64_t step)
+{
+    return (struct msg){.type = MSG_PROGRESS, .progress_ = {.attempt = attempt, .step = step}};
+}
+
+static void a_worker_that_holds_a_trial_without_a_step_loses_it(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"search.algorithm=random", "search.candidates=4",
+                                           "queue.stall=60s", "child.steps=100", NULL};
+    struct bench bench;
+    open_bench(&bench, settings);
+    const struct msg_lease lease = join(&bench, 1, "a", 1);
+    for (int64_t step = 0; step < 12; step++) { /* beyond its last step nothing counts */
+        say(&bench, 1, progress_msg(lease.attempt, step < 10 ? step : 100000 + step));
+        say(&bench, 1, holding_msg(0, lease.attempt));
+        turn(&bench);
+        assert_null(sent(&bench, 1, MSG_CANCEL, 0));
+        bench.now_ms += step < 10 ? 50000 : 5000;
+    }
+    say(&bench, 1, holding_msg(0, lease.attempt));
+    turn(&bench);
+    assert_non_null(sent(&bench, 1, MSG_CANCEL, 0));
+    assert_int_equal(attempt_on_disk(&bench, lease.attempt)->state, ATTEMPT_FAILED);
+    assert_int_equal(trial_on_disk(&bench, lease.trial)->lost, 1);
+    assert_int_equal(join(&bench, 2, "b", 1).trial, lease.trial);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_that_holds_a_trial_without_a_step_loses_it),
         cmocka_unit_test(it_ends_after_the_candidates_it_was_asked_for_and_says_bye),
         cmocka_unit_test(it_ends_after_its_proposals_where_it_repeats_itself),
         cmocka_unit_test(the_figures_of_a_candidate_do_not_depend_on_the_order_of_its_results),

@@ -33,6 +33,13 @@ static void a_coordinator_that_is_killed_at_any_point_changes_nothing(void **sta
     check_weather("coordinator", settings, (struct weather){.coordinator_crash = 20, .delay_ms = 100}, 40);
 }
 
+static void people_who_pause_and_stop_it_change_nothing(void **state)
+{
+    (void)state;
+    check_weather("orders", settings, (struct weather){.pause = 20, .stop = 10, .delay_ms = 500, .drop = 20},
+                  40);
+}
+
 static void everything_at_once_changes_nothing(void **state)
 {
     (void)state;
@@ -44,6 +51,8 @@ static void everything_at_once_changes_nothing(void **state)
                                    .silence = 3,
                                    .reconnect = 5,
                                    .unsent = 10,
+                                   .pause = 5,
+                                   .stop = 2,
                                    .delay_ms = 1500},
                   60);
 }
@@ -55,6 +64,7 @@ int main(void)
         cmocka_unit_test(a_network_that_drops_doubles_and_reorders_changes_nothing),
         cmocka_unit_test(workers_that_crash_and_fall_silent_change_nothing),
         cmocka_unit_test(a_coordinator_that_is_killed_at_any_point_changes_nothing),
+        cmocka_unit_test(people_who_pause_and_stop_it_change_nothing),
         cmocka_unit_test(everything_at_once_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,7 +345,7 @@ static void a_worker_that_does_not_fit_is_told_why(void **state)
     say(&bench, 1, old);
     say(&bench, 2, bits);
     turn(&bench);
-    assert_non_null(strstr(sent(&bench, 1, MSG_BYE, 0)->reason, "protocol version 2"));
+    assert_non_null(strstr(sent(&bench, 1, MSG_BYE, 0)->reason, "protocol version 3"));
     assert_non_null(strstr(sent(&bench, 2, MSG_BYE, 0)->reason, "numerics 2"));
     assert_false(sent(&bench, 1, MSG_BYE, 0)->finished);
     assert_int_equal(events_on_disk(&bench, "refusal"), 2);

@@ -3,13 +3,15 @@
  * from what was committed, and whose clock jumps. All from one seed.
  *
  * Invariants, checked at each step
- *  1. A trial that is closed on disk never changes, and a reward that is there never changes.
- *  2. An attempt's number is higher than all before it; one that is taken stays so.
+ *  1. A trial that is closed on disk never changes, and a reward that is there never changes, unless the
+ * result is withdrawn in the same turn. A worker that is shut out gets no lease.
+ *  2. An attempt's number is higher than all before it; one that is taken stays so, or is withdrawn.
  *  3. An open trial is leased on disk if and only if exactly one attempt of it is; of a closed one, at most
  * one is, its audit.
  *  4. The counters on disk are those of the rows on disk.
  *  5. A LEASE that is heard is on disk. So is the outcome whose ACK is heard.
- *  6. Nothing is cancelled that is still leased; BYE comes only after the end is on disk.
+ *  6. Nothing is cancelled that is still leased; BYE comes only after the end is on disk. Nothing is leased in a
+ *     turn after which the search is paused on disk, or while it is being stopped.
  * Those of the core itself (core.h) it asserts.
  *
  * The end, against the undisturbed run (check_accounts, check_same_list)
@@ -20,6 +22,7 @@
 #ifndef TESTS_UNIT_CORE_WORLD_H
 #define TESTS_UNIT_CORE_WORLD_H
 
+#include "coordinator/blobs.h"
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/disk_checks.h"
 
@@ -35,6 +38,7 @@ enum {
     MAX_LIARS = 2,
     MAX_PLACES = MAX_WORKERS + MAX_LIARS,
     MAX_HELD = 8,
+    DATA_BYTES = 9 * 32768 + 1, /* the size of the data set */
     MAX_FLYING = 4096
 };
 
@@ -43,6 +47,8 @@ struct weather {
     int drop, twice, worker_crash, coordinator_crash, silence, reconnect, unsent;
     int parting; /* the cable to one worker is cut for a while */
     int late;    /* a message that takes up to a minute */
+    int pause;   /* a person pauses the search; it is resumed after a second or so */
+    int stop;    /* a person stops it, and starts it again */
     int clock;   /* the coordinator's clock jumps, to at most two minutes before or after the true time */
     int64_t delay_ms; /* at most */
 };
@@ -85,16 +91,19 @@ struct world {
     struct rows disk;
     struct second_disk *second_disk; /* or NULL */
     struct core *core;
+    struct blobs *blobs; /* what hands over the data set; NULL: nobody asks for it */
     struct worker_model workers[MAX_PLACES];
     int worker_count;
     uint64_t next_peer, next_name, next_order;
     int64_t now_ms;
-    int64_t clock_ms; /* how far the coordinator's clock is ahead of it */
-    FILE *trace;      /* where each message is told, or NULL */
+    int64_t stop_by_ms; /* it is being stopped until then at most; 0: it is not */
+    int64_t clock_ms;   /* how far the coordinator's clock is ahead of it */
+    FILE *trace;        /* where each message is told, or NULL */
     struct flying flying[MAX_FLYING];
     int flying_count;
-    int restarts, crashes;
+    int restarts, crashes, pauses, stops;
     int restarts_max; /* 0: no bound */
+    bool ends;        /* the coordinator ends once it may, and answers nobody then */
 };
 
 static bool happens(struct world *world, int in_a_thousand)
@@ -295,6 +304,17 @@ static void worker_hears(struct world *world, struct worker_model *worker, const
             say_request(world, worker);
         }
         break;
+    case MSG_LEAVE:
+        for (int i = 0; i < MAX_HELD; i++) {
+            const struct msg_lease *lease = &worker->held[i].lease;
+            struct msg back = {.type = MSG_RETURN,
+                               .return_ = {.attempt = lease->attempt, .trial = lease->trial}};
+            if (lease->attempt != 0)
+                say(world, worker, &back);
+        }
+        say(world, worker, &(struct msg){.type = MSG_BYE});
+        start_worker(world, worker);
+        break;
     case MSG_BYE:
         assert_true(msg->bye_.finished);
         break;
@@ -337,6 +357,14 @@ static void worker_acts(struct world *world, struct worker_model *worker)
         say_request(world, worker);
 }
 
+/* The data set can be fetched from the coordinator, as from one that has just been started. */
+static void offer_data(struct world *world)
+{
+    blobs_destroy(&world->blobs);
+    world->blobs = blobs_new(DATA_HASH, DATA_BYTES, rng_seed(world->next_order++, "receipts", 0));
+    core_offer(world->core, DATA_HASH, DATA_BYTES);
+}
+
 static void restart(struct world *world)
 {
     core_destroy(&world->core);
@@ -348,22 +376,67 @@ static void restart(struct world *world)
         rows_release(&expected);
     }
     world->core = core_from(world->experiment, world->space, restored, coordinator_now(world));
+    if (world->blobs)
+        offer_data(world);
     world->restarts++;
+    world->stop_by_ms = 0;
     tell(world, "coordinator is started again");
 }
 
-/* Not once the end is on disk: a start on a finished search ends before there is a core (coordinator/main.c).
- */
+/* A start is most of the work of a world. */
+static bool may_restart(const struct world *world)
+{
+    return world->restarts_max == 0 || world->restarts < world->restarts_max;
+}
+
+/* The orders of people. */
+static void order(struct world *world)
+{
+    enum { PATIENCE_MS = 4000 };
+    if (core_paused(world->core) && happens(world, 50)) {
+        assert_true(core_pause(world->core, false, coordinator_now(world)));
+    } else if (world->weather.pause > 0 && happens(world, world->weather.pause)) {
+        world->pauses += core_pause(world->core, true, coordinator_now(world));
+    }
+    if (world->weather.stop > 0 && world->stop_by_ms == 0 && may_restart(world) &&
+        happens(world, world->weather.stop)) {
+        core_stop(world->core, coordinator_now(world));
+        world->stop_by_ms = world->now_ms + PATIENCE_MS;
+        world->stops++;
+        tell(world, "the search is to be stopped");
+    }
+}
+
 static bool is_killed(struct world *world)
 {
-    return world->disk.experiment.finished_because[0] == '\0' &&
-           (world->restarts_max == 0 || world->restarts < world->restarts_max) &&
+    return may_restart(world) &&
            happens(world, world->weather.coordinator_crash);
+}
+
+/* The bytes of a piece mean nothing here. */
+static void send_pieces(struct world *world)
+{
+    static struct msg msg = {.type = MSG_CHUNK, .chunk_ = {.data_hash = ""}};
+    struct blobs_piece piece;
+    for (int i = 0; world->blobs && i < 16 && blobs_next(world->blobs, coordinator_now(world), &piece); i++) {
+        const int to = place_of(world, piece.peer);
+        if (to < 0 || !core_knows(world->core, piece.peer) || happens(world, world->weather.unsent)) {
+            blobs_unsent(world->blobs, piece.peer);
+            continue;
+        }
+        memcpy(msg.chunk_.data_hash, DATA_HASH, sizeof msg.chunk_.data_hash);
+        msg.chunk_.offset = piece.offset;
+        msg.chunk_.receipt = piece.receipt;
+        msg.chunk_.bytes_count = piece.size;
+        fly(world, to, piece.peer, &msg);
+    }
 }
 
 /* A turn of the shell, which may be killed at any point of it. */
 static void coordinator_acts(struct world *world)
 {
+    if (world->ends && core_is_over(world->core))
+        return;
     for (int i = 0; i < world->flying_count;) {
         struct flying flying = world->flying[i];
         if (flying.worker >= 0 || flying.at_ms > world->now_ms) {
@@ -373,11 +446,14 @@ static void coordinator_acts(struct world *world)
         tell(world, "from %llu: %s %llx", (unsigned long long)flying.peer, msg_type_name(flying.msg->type),
              (unsigned long long)attempt_of(flying.msg));
         core_receive(world->core, flying.peer, flying.msg, coordinator_now(world));
+        if (world->blobs && flying.msg->type == MSG_FETCH && core_knows(world->core, flying.peer))
+            blobs_fetch(world->blobs, flying.peer, &flying.msg->fetch_, coordinator_now(world));
         free(flying.msg);
         world->flying[i] = world->flying[--world->flying_count]; /* the order of arrival is any */
     }
     if (happens(world, world->weather.clock))
         world->clock_ms = (int64_t)rng_below(&world->rng, 240000) - 120000;
+    order(world);
     core_advance(world->core, coordinator_now(world));
     if (is_killed(world)) {
         restart(world);
@@ -385,6 +461,8 @@ static void coordinator_acts(struct world *world)
     }
     const struct rows *changes = core_rows(world->core);
     check_changes(&world->disk, changes);
+    for (size_t i = 0; i < changes->events.count; i++)
+        tell(world, "event: %s", changes->events.items[i].text);
     disk_commit(&world->disk, changes);
     if (!rows_empty(changes))
         check_disk(&world->disk);
@@ -398,6 +476,7 @@ static void coordinator_acts(struct world *world)
     struct core_send *sends = core_sends(world->core, &count);
     for (size_t i = 0; i < count; i++) {
         struct msg msg;
+        assert_true(sends[i].type != MSG_LEASE || (!world->disk.experiment.paused && world->stop_by_ms == 0));
         const int to = place_of(world, sends[i].peer);
         if (to < 0 || happens(world, world->weather.unsent)) {
             sends[i].unsent = true;
@@ -407,6 +486,11 @@ static void coordinator_acts(struct world *world)
         fly(world, to, sends[i].peer, &msg);
     }
     core_clear(world->core, coordinator_now(world));
+    send_pieces(world);
+    const bool goes_on = world->disk.experiment.finished_because[0] == '\0';
+    if (world->stop_by_ms != 0 && goes_on &&
+        (core_stopped(world->core) || world->now_ms >= world->stop_by_ms))
+        restart(world);
 }
 
 static void deliver_to_workers(struct world *world)
@@ -487,6 +571,7 @@ UNUSED static void check_weather(const char *name, const char *const *settings, 
     print_message("%s: %d seeds, %d restarts of the coordinator, %d crashes of workers\n", name, seeds,
                   restarts, crashes);
     assert_true(weather.coordinator_crash == 0 || restarts > seeds);
+    assert_true(weather.stop == 0 || restarts > seeds);
     assert_true(weather.worker_crash == 0 || crashes > seeds);
 }
 

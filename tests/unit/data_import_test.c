@@ -1,6 +1,8 @@
 /* Importing data sets: both published formats, and what is refused of each. */
 #include "tests/unit/data_fixture.h"
 
+#include <sys/file.h>
+
 static void idx_files_become_a_data_set(void **state)
 {
     struct fixture *f = *state;
@@ -193,6 +195,55 @@ static void a_label_that_training_does_not_know_is_refused(void **state)
     import_refused(f, "tiny", ERR_INPUT, "t10k-labels-idx1-ubyte", "label 3 at offset 12 is out of range");
 }
 
+/* 200 labels; `odd` of them are 200. */
+static struct buf many_labels(int odd)
+{
+    struct buf bytes = idx_labels_bytes(200);
+    memset(bytes.data + bytes.size - odd, 200, (size_t)odd);
+    return bytes;
+}
+
+static void a_damaged_label_makes_no_classes(void **state)
+{
+    struct fixture *f = *state;
+    idx_put(f, "");
+    struct buf images = idx_images_bytes(200, HEIGHT, WIDTH), labels = many_labels(1);
+    file_put(f, "train-images-idx3-ubyte", &images);
+    file_put(f, "train-labels-idx1-ubyte", &labels);
+    import_refused(f, "tiny", ERR_INPUT, "train-labels-idx1-ubyte", "label 200 at offset 207");
+    buf_release(&labels);
+    labels = many_labels(20); /* so many are no accident */
+    file_put(f, "train-labels-idx1-ubyte", &labels);
+    imported(f, "tiny", NULL);
+    buf_release(&labels);
+    buf_release(&images);
+}
+
+static void what_a_killed_import_left_goes_with_the_next_one(void **state)
+{
+    struct fixture *f = *state;
+    idx_put(f, "");
+    imported(f, "tiny", NULL);
+    static const char *const names[] = {".other.aBc123", ".other.zyx987", ".fresh.aBc123", "other.aBc123",
+                                        ".x"};
+    char *path[5];
+    for (int i = 0; i < 5; i++) {
+        path[i] = xasprintf("%s/%s", f->cache, names[i]);
+        close(open(path[i], O_CREAT | O_WRONLY, 0600));
+        const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+        if (i != 2)
+            assert_int_equal(utimensat(AT_FDCWD, path[i], old, 0), 0);
+    }
+    const int held = open(path[1], O_RDONLY);
+    assert_int_equal(flock(held, LOCK_EX), 0); /* by an import that takes long */
+    imported(f, "tiny", NULL);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(access(path[i], F_OK) == 0, i != 0);
+        free(path[i]);
+    }
+    close(held);
+}
+
 static void a_missing_file_is_named_with_those_that_were_expected(void **state)
 {
     struct fixture *f = *state;
@@ -334,6 +385,8 @@ int main(void)
         PROMISE(a_wrong_magic_number_is_refused),
         PROMISE(idx_sizes_out_of_bounds_are_refused),
         PROMISE(a_header_that_claims_much_costs_little),
+        PROMISE(a_damaged_label_makes_no_classes),
+        PROMISE(what_a_killed_import_left_goes_with_the_next_one),
         PROMISE(images_and_labels_must_be_as_many),
         PROMISE(test_images_must_have_the_shape_of_the_training_images),
         PROMISE(a_label_that_training_does_not_know_is_refused),

@@ -127,11 +127,31 @@ static void what_a_group_holds_is_the_sum_over_its_workers(void **state)
     leases_release(&leases);
 }
 
+static void a_renewal_is_no_step_forward(void **state)
+{
+    (void)state;
+    struct leases leases = leases_start(1, 1000);
+    const int64_t a = lease_grant(&leases, 1, 1, 100);
+    assert_int_equal(lease_find(&leases, a)->moved_ms, 100);
+    lease_renew(&leases, a, 200);
+    lease_move(&leases, a, 0, 300);
+    assert_int_equal(lease_find(&leases, a)->moved_ms, 100);
+    lease_move(&leases, a, 5, 400);
+    lease_move(&leases, a, 5, 500); /* the same step again, or an earlier one that was late */
+    lease_move(&leases, a, 4, 600);
+    assert_int_equal(lease_find(&leases, a)->moved_ms, 400);
+    lease_extend(&leases, 50);
+    assert_int_equal(lease_find(&leases, a)->moved_ms, 450);
+    lease_move(&leases, a + 1, 5, 700); /* of no lease */
+    leases_release(&leases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_group_holds_is_the_sum_over_its_workers),
         cmocka_unit_test(attempts_are_counted_within_their_epoch),
+        cmocka_unit_test(a_renewal_is_no_step_forward),
         cmocka_unit_test(a_lease_lapses_at_its_deadline_and_a_renewal_moves_it),
         cmocka_unit_test(a_lease_of_an_earlier_epoch_is_unheard_of_until_it_is_claimed),
         cmocka_unit_test(it_agrees_with_a_plain_list),

@@ -10,8 +10,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <czmq.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { PATIENCE_MS = 10000, CALM_MS = 300 };
 
@@ -102,6 +105,50 @@ static void an_allowed_key_gets_through_and_its_messages_bear_it(void **state)
     assert_int_equal(link_receive(ends.tail, &ends.message), LINK_MESSAGE);
     assert_memory_equal(ends.message.data, "welcome", 7);
     assert_false(link_send(ends.head, 12345, "nobody", 6));
+    close_ends(&ends);
+}
+
+/* A bare connection to the address, which says `text` and nothing more. */
+static int connect_raw(const char *endpoint, const char *text)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    return fd;
+}
+
+static void connections_that_say_nothing_are_closed_and_keep_nobody_out(void **state)
+{
+    (void)state;
+    enum { RAW = 60 }; /* the handshake of the one that does say something must have time on a busy machine */
+    struct ends ends = ends_new();
+    struct problem problem = {0};
+    struct link_settings settings = {
+        .endpoint = "tcp://127.0.0.1:*", .key = &ends.server, .queued = 1000, .handshake_ms = 3000};
+    assert_int_equal(link_bind(&settings, &ends.head, &problem), 0);
+    int raw[RAW];
+    for (int i = 0; i < RAW; i++)
+        raw[i] = connect_raw(link_endpoint(ends.head), i % 2 == 0 ? "" : "GET / HTTP/1.1\r\n\r\n");
+    settings.endpoint = link_endpoint(ends.head);
+    settings.key = &ends.worker;
+    settings.handshake_ms = 0;
+    assert_int_equal(link_connect(&settings, &ends.tail, &problem), 0);
+    ends.allowed = ends.worker.public_key;
+    assert_true(link_send(ends.tail, 0, "hello", 5));
+    assert_int_equal(receive_at_head(&ends, 3 * PATIENCE_MS), LINK_MESSAGE);
+    for (int i = 0; i < RAW; i++) {
+        char greeting[256];
+        struct pollfd closed = {.fd = raw[i], .events = POLLIN};
+        ssize_t size = 1;
+        while (size > 0) { /* what the other side says of itself first */
+            assert_int_equal(poll(&closed, 1, PATIENCE_MS), 1);
+            size = recv(raw[i], greeting, sizeof greeting, 0);
+        }
+        close(raw[i]);
+    }
     close_ends(&ends);
 }
 
@@ -233,6 +280,7 @@ int main(void)
     if (link_take_signals(&signals, &problem) != 0)
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_that_say_nothing_are_closed_and_keep_nobody_out),
         cmocka_unit_test(an_allowed_key_gets_through_and_its_messages_bear_it),
         cmocka_unit_test(a_key_that_is_not_allowed_gets_nothing_and_is_told),
         cmocka_unit_test(a_worker_does_not_speak_to_another_coordinator_than_its_own),

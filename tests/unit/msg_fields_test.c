@@ -173,6 +173,27 @@ static void put_text_field(struct twisted *twisted, const char *message, const c
     }
 }
 
+static void put_bytes_field(struct twisted *twisted, const char *message, const char *key, int max_count)
+{
+    if (begin(twisted, message, key, LEAVE_OUT))
+        return;
+    put_key(twisted, key);
+    if (begin(twisted, message, key, OTHER_TYPE)) {
+        expect(twisted, ERR_INPUT, "'%s' must be bytes", key);
+        put_text(twisted, "text");
+        return;
+    }
+    int count = 3;
+    if (begin(twisted, message, key, TOO_LONG)) {
+        count = max_count + 1;
+        expect(twisted, ERR_LIMIT, "'%s' has %d bytes, at most %d are allowed", key, count, max_count);
+    }
+    put_byte(twisted, 0xc6);
+    put_number(twisted, (uint64_t)count, 4);
+    for (int i = 0; i < count; i++)
+        put_byte(twisted, 0xff); /* no text */
+}
+
 static void put_list_field(struct twisted *twisted, const char *message, const char *key, int max_count,
                            bool ints, int64_t low, int64_t high)
 {
@@ -214,10 +235,11 @@ static void put_message(struct twisted *twisted, enum msg_type type)
 #define MESSAGE_BEGIN(NAME, Name, direction, meaning)                                                        \
     case MSG_##NAME:                                                                                         \
         put_text(twisted, #Name);
-#define FIELD_INT(message, key, low, high, meaning)  put_int_field(twisted, #message, #key, low, high);
-#define FIELD_REAL(message, key, meaning)            put_real_field(twisted, #message, #key);
-#define FIELD_BOOL(message, key, meaning)            put_bool_field(twisted, #message, #key);
-#define FIELD_TEXT(message, key, max_bytes, meaning) put_text_field(twisted, #message, #key, max_bytes);
+#define FIELD_INT(message, key, low, high, meaning)   put_int_field(twisted, #message, #key, low, high);
+#define FIELD_REAL(message, key, meaning)             put_real_field(twisted, #message, #key);
+#define FIELD_BOOL(message, key, meaning)             put_bool_field(twisted, #message, #key);
+#define FIELD_TEXT(message, key, max_bytes, meaning)  put_text_field(twisted, #message, #key, max_bytes);
+#define FIELD_BYTES(message, key, max_count, meaning) put_bytes_field(twisted, #message, #key, max_count);
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     put_list_field(twisted, #message, #key, max_count, true, low, high);
 #define FIELD_REALS(message, key, max_count, meaning)                                                        \
@@ -276,6 +298,8 @@ static void each_field_is_held_to_its_type_and_bounds(void **state)
 #define FIELD_REAL(message, key, meaning) assert_int_equal(twist_field(type_of(#message), #key), 2);
 #define FIELD_BOOL(message, key, meaning) assert_int_equal(twist_field(type_of(#message), #key), 2);
 #define FIELD_TEXT(message, key, max_bytes, meaning)                                                         \
+    assert_int_equal(twist_field(type_of(#message), #key), 3);
+#define FIELD_BYTES(message, key, max_count, meaning)                                                        \
     assert_int_equal(twist_field(type_of(#message), #key), 3);
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     assert_int_equal(twist_field(type_of(#message), #key), 5);

@@ -60,6 +60,10 @@ static inline void random_msg(struct rng *rng, enum msg_type type, struct msg *r
 #define FIELD_REAL(message, key, meaning)             ret_msg->message##_.key = random_real(rng);
 #define FIELD_BOOL(message, key, meaning)             ret_msg->message##_.key = rng_below(rng, 2);
 #define FIELD_TEXT(message, key, max_bytes, meaning)  random_text(rng, max_bytes, ret_msg->message##_.key);
+#define FIELD_BYTES(message, key, max_count, meaning)                                                        \
+    ret_msg->message##_.key##_count = (int)random_int(rng, 0, max_count);                                    \
+    for (int i = 0; i < ret_msg->message##_.key##_count; i++)                                                \
+        ret_msg->message##_.key[i] = (uint8_t)rng_u64(rng);
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     ret_msg->message##_.key##_count = (int)random_int(rng, 0, max_count);                                    \
     for (int i = 0; i < ret_msg->message##_.key##_count; i++)                                                \
@@ -95,6 +99,9 @@ static inline bool same_msg(const struct msg *a, const struct msg *b)
 #define FIELD_BOOL(message, key, meaning)             same = same && a->message##_.key == b->message##_.key;
 #define FIELD_TEXT(message, key, max_bytes, meaning)                                                         \
     same = same && strcmp(a->message##_.key, b->message##_.key) == 0;
+#define FIELD_BYTES(message, key, max_count, meaning)                                                        \
+    same = same && a->message##_.key##_count == b->message##_.key##_count &&                                 \
+           memcmp(a->message##_.key, b->message##_.key, (size_t)a->message##_.key##_count) == 0;
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     same = same && a->message##_.key##_count == b->message##_.key##_count;                                   \
     for (int i = 0; same && i < a->message##_.key##_count; i++)                                              \

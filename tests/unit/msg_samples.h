@@ -33,8 +33,19 @@ static inline void sample_msg(enum msg_type type, struct msg *ret_msg)
         ret_msg->welcome_ = (struct msg_welcome){.version = PROTO_VERSION,
                                                  .experiment = "demo",
                                                  .data = "fashion-mnist",
+                                                 .data_bytes = 54950064,
                                                  .heartbeat_ms = 5000,
                                                  .lease_ms = 30000};
+        memcpy(ret_msg->welcome_.data_hash, data_hash, sizeof data_hash);
+        break;
+    case MSG_FETCH:
+        ret_msg->fetch_ = (struct msg_fetch){.offset = 131072, .pieces = 4, .receipt = 1442695040888963};
+        memcpy(ret_msg->fetch_.data_hash, data_hash, sizeof data_hash);
+        break;
+    case MSG_CHUNK:
+        ret_msg->chunk_ = (struct msg_chunk){
+            .offset = 65536, .receipt = 1442695040888963, .bytes = {0, 0, 13, 200, 255, 7}, .bytes_count = 6};
+        memcpy(ret_msg->chunk_.data_hash, data_hash, sizeof data_hash);
         break;
     case MSG_REQUEST:
         ret_msg->request_ = (struct msg_request){.free = 15, .holding = {attempt}, .holding_count = 1};
@@ -90,6 +101,7 @@ static inline void sample_msg(enum msg_type type, struct msg *ret_msg)
     case MSG_BYE:
         ret_msg->bye_ = (struct msg_bye){.finished = true, .reason = "all functions of the space are done"};
         break;
+    case MSG_LEAVE:
     case MSG_WHO:
     case MSG_TYPES:
         break;

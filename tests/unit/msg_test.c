@@ -42,6 +42,7 @@ static void every_text_and_list_at_its_longest_fits_into_one_message(void **stat
 #define MESSAGE_BEGIN(NAME, Name, direction, meaning) case MSG_##NAME: {
 #define FIELD_INT(message, key, low, high, meaning)   sent.message##_.key = high;
 #define FIELD_TEXT(message, key, max_bytes, meaning)  memset(sent.message##_.key, 'a', max_bytes);
+#define FIELD_BYTES(message, key, max_count, meaning) sent.message##_.key##_count = max_count;
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     sent.message##_.key##_count = max_count;                                                                 \
     for (int i = 0; i < max_count; i++)                                                                      \

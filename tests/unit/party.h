@@ -8,6 +8,10 @@
  * without end, and after each turn it may sleep.
  * 11. Honest daemons are never refused, and leave only when they are told to or the experiment is done.
  * 12. All of it ends once the troubles do, after TROUBLE_STEPS: the search, and each daemon hears of it.
+ * 13. Where no message is lost, each daemon hears of the end before the coordinator ends, however often that
+ * is killed meanwhile.
+ * 14. No host that computes right is ever shut out. One that computes wrong is refused from the moment on that
+ * it is; at the end nothing rests on what it alone said.
  */
 #ifndef TESTS_UNIT_PARTY_H
 #define TESTS_UNIT_PARTY_H
@@ -15,6 +19,7 @@
 #include "tests/unit/core_world.h"
 
 #include "worker/agent.h"
+#include "worker/fetch.h"
 
 enum { SLOTS_MAX = 4, LIES_KEPT = 8, TROUBLE_STEPS = 20000, STEPS_MAX = 2 * TROUBLE_STEPS };
 enum { RESTARTS_MAX = 10 }; /* a start is most of the work of a world */
@@ -23,7 +28,8 @@ enum { RESTARTS_MAX = 10 }; /* a start is most of the work of a world */
 struct fate {
     struct weather weather;
     int trainer_crash, sigterm;
-    int lie; /* how talkative a liar is */
+    int lie;   /* how talkative a liar is */
+    int wrong; /* of the results of daemon 0: other bits than everybody else's */
     int daemons, liars;
 };
 
@@ -38,12 +44,13 @@ struct daemon {
     struct agent *agent;
     int slots;
     bool told; /* to leave */
+    bool fetching;
+    struct fetch fetch;
     struct trainer trainers[SLOTS_MAX];
 };
 
-/* A peer that speaks the protocol and means nothing by it. What it is leased it may lose, return, or report
- * as failed; it does not report wrong numbers for it (nobody could tell, short of training twice) and does
- * not hold it for ever. */
+/* A peer that speaks the protocol and means nothing by it. What it is leased it may lose, return, report as
+ * failed, or hold and never do a step; it does not report wrong numbers for it (see `wrong`). */
 struct liar {
     struct msg_lease leases[LIES_KEPT]; /* that it was given, the last ones */
     uint64_t leased;
@@ -54,7 +61,9 @@ struct party {
     struct daemon daemons[MAX_WORKERS];
     struct liar liars[MAX_LIARS];
     struct fate fate;
-    int starts, stops, trainer_crashes, left, trainings, lies;
+    int64_t kept[MAX_WORKERS]; /* bytes of the data set on the disk of each daemon's host */
+    int fetched;               /* data sets */
+    int starts, stops, trainer_crashes, left, trainings, lies, wrongs, refused;
 };
 
 /* ---- daemons ---- */
@@ -68,8 +77,11 @@ static void start_daemon(struct party *party, int index)
     snprintf(name, sizeof name, "d%llu", (unsigned long long)world->next_name++);
     *daemon = (struct daemon){.slots = 1 + (int)rng_below(&world->rng, SLOTS_MAX)};
     struct msg hello = hello_of(name, daemon->slots);
+    snprintf(hello.hello_.host, sizeof hello.hello_.host, "host-%d", index);
     daemon->agent = agent_new(&hello.hello_, rng_seed(world->next_name, "agent", 0), world->now_ms);
     world->workers[index].peer = world->next_peer++;
+    if (happens(world, 200)) /* on another host */
+        party->kept[index] = 0;
     party->starts++;
     tell(world, "daemon %d is %s, peer %llu", index, name, (unsigned long long)world->workers[index].peer);
 }
@@ -85,6 +97,16 @@ static void start_trainer(struct party *party, struct daemon *daemon, const stru
                                 .lease = *action->lease,
                                 .ends_ms = world->now_ms + 50 + (int64_t)rng_below(&world->rng, 3000),
                                 .crashes = happens(world, party->fate.trainer_crash)};
+}
+
+/* Bad memory gives other bits each time, another build always the same. */
+static void compute_wrong(struct party *party, struct msg_result *result)
+{
+    if (result->diverged || happens(party->world, 500))
+        result->step++;
+    else
+        result->correct = (result->correct + 1 + (int64_t)rng_below(&party->world->rng, 5)) % 5001;
+    party->wrongs++;
 }
 
 static void trainers_act(struct party *party, struct daemon *daemon)
@@ -107,6 +129,8 @@ static void trainers_act(struct party *party, struct daemon *daemon)
         } else {
             outcome.type = MSG_RESULT;
             outcome.result_ = result_of(&trainer->lease);
+            if (daemon == &party->daemons[0] && happens(party->world, party->fate.wrong))
+                compute_wrong(party, &outcome.result_);
         }
         agent_ended(daemon->agent, slot, &outcome, party->world->now_ms);
     }
@@ -130,13 +154,60 @@ static void obey_about_trainer(struct party *party, struct daemon *daemon, const
     }
 }
 
+/* ---- the data set ---- */
+
+static void tell_data(struct party *party, struct daemon *daemon)
+{
+    daemon->fetching = false;
+    agent_data(daemon->agent, party->world->experiment->child.data, DATA_HASH, NULL, party->world->now_ms);
+}
+
+static void want_data(struct party *party, int index, const struct agent_action *action)
+{
+    struct daemon *daemon = &party->daemons[index];
+    assert_string_equal(action->data, party->world->experiment->child.data);
+    assert_string_equal(action->data_hash, DATA_HASH);
+    fetch_start(&daemon->fetch, action->data_hash, action->data_bytes, party->kept[index],
+                rng_seed(party->world->next_name++, "fetch", 0));
+    daemon->fetching = true;
+    if (fetch_done(&daemon->fetch))
+        tell_data(party, daemon);
+}
+
+static void hear_about_data(struct party *party, int index, const struct msg *msg)
+{
+    struct daemon *daemon = &party->daemons[index];
+    if (daemon->fetching && msg->type == MSG_WELCOME)
+        fetch_greeted(&daemon->fetch);
+    if (!daemon->fetching || msg->type != MSG_CHUNK)
+        return;
+    if (fetch_receive(&daemon->fetch, &msg->chunk_, party->world->now_ms) == FETCH_PIECE)
+        party->kept[index] = daemon->fetch.have;
+    if (fetch_done(&daemon->fetch)) {
+        party->fetched++;
+        tell_data(party, daemon);
+    }
+}
+
+static void ask_for_data(struct party *party, int index)
+{
+    struct world *world = party->world;
+    struct daemon *daemon = &party->daemons[index];
+    static struct msg message;
+    if (!daemon->fetching || !agent_greeted(daemon->agent) || agent_left(daemon->agent) != AGENT_STAYS)
+        return;
+    message.type = MSG_FETCH;
+    while (fetch_next(&daemon->fetch, world->now_ms, &message.fetch_))
+        fly(world, -1, world->workers[index].peer, &message);
+    assert_true(fetch_next_ms(&daemon->fetch) > world->now_ms);
+}
+
 static void obey(struct party *party, int index)
 {
     struct world *world = party->world;
     struct daemon *daemon = &party->daemons[index];
     static struct msg message;
     struct agent_action action;
-    char name[65];
     for (int count = 0; agent_next(daemon->agent, world->now_ms, &action, &message); count++) {
         assert_true(count < 200);
         switch (action.type) {
@@ -153,14 +224,14 @@ static void obey(struct party *party, int index)
             obey_about_trainer(party, daemon, &action);
             break;
         case AGENT_DATA:
-            snprintf(name, sizeof name, "%s", action.data);
-            agent_data(daemon->agent, name, DATA_HASH, NULL, world->now_ms);
+            want_data(party, index, &action);
             break;
         case AGENT_RECONNECT:
             world->workers[index].peer = world->next_peer++;
             break;
         }
     }
+    ask_for_data(party, index);
     assert_true(agent_next_ms(daemon->agent) > world->now_ms);
 }
 
@@ -192,10 +263,12 @@ static void deliver(struct party *party, int index)
             tell(world, "to %llu: %s %llx", (unsigned long long)flying.peer, msg_type_name(flying.msg->type),
                  (unsigned long long)attempt_of(flying.msg));
             if (index < party->fate.daemons) {
-                const struct daemon *daemon = &party->daemons[index];
+                struct daemon *daemon = &party->daemons[index];
                 check_heard(world, flying.msg,
                             !daemon->told && holds_attempt(daemon, attempt_of(flying.msg)));
+                daemon->told = daemon->told || flying.msg->type == MSG_LEAVE;
                 agent_receive(daemon->agent, flying.msg, world->now_ms);
+                hear_about_data(party, index, flying.msg);
             } else {
                 check_heard(world, flying.msg, false);
                 hear_as_liar(&party->liars[index - party->fate.daemons], flying.msg);
@@ -226,7 +299,16 @@ static bool place_acts(struct party *party, int index)
 
 static bool has_finished(const struct daemon *daemon)
 {
-    return agent_left(daemon->agent) == AGENT_FINISHED && agent_busy(daemon->agent) == 0;
+    return (agent_left(daemon->agent) == AGENT_FINISHED || agent_left(daemon->agent) == AGENT_REFUSED) &&
+           agent_busy(daemon->agent) == 0;
+}
+
+static bool host_is_shut_out(const struct rows *disk, const char *host)
+{
+    for (size_t i = 0; i < disk->workers.count; i++)
+        if (disk->workers.items[i].shut_out_ms != 0 && strcmp(disk->workers.items[i].host, host) == 0)
+            return true;
+    return false;
 }
 
 static void daemon_acts(struct party *party, int index)
@@ -251,7 +333,12 @@ static void daemon_acts(struct party *party, int index)
     obey(party, index);
     bool finished = world->disk.experiment.finished_because[0] != '\0';
     enum agent_end end = agent_left(daemon->agent);
-    assert_int_not_equal(end, AGENT_REFUSED);
+    assert_true(end != AGENT_REFUSED || (index == 0 && host_is_shut_out(&world->disk, "host-0")));
+    if (end == AGENT_REFUSED && agent_busy(daemon->agent) == 0) {
+        party->refused++;
+        if (!finished && happens(world, 500)) /* it tries again, under another name */
+            start_daemon(party, index);
+    }
     assert_true(end != AGENT_FINISHED || finished);
     assert_true(end != AGENT_STOPPED || daemon->told);
     if (end == AGENT_STOPPED && agent_busy(daemon->agent) == 0) {
@@ -292,7 +379,7 @@ static struct msg_lease any_lease(struct party *party, const struct liar *liar, 
 
 static struct msg any_lie(struct party *party, const struct worker_model *place, const struct liar *liar)
 {
-    enum { HELLO, REQUEST, PROGRESS, RESULT, FAILURE, RETURN, BYE, WRONG_VERSION, NOT_FOR_US, LIES };
+    enum { HELLO, REQUEST, FETCH, PROGRESS, RESULT, FAILURE, RETURN, BYE, WRONG_VERSION, NOT_FOR_US, LIES };
     struct world *world = party->world;
     bool own;
     const struct msg_lease lease = any_lease(party, liar, &own);
@@ -305,12 +392,19 @@ static struct msg any_lie(struct party *party, const struct worker_model *place,
         msg = request_of((int64_t)rng_below(&world->rng, 4));
         if (pinned && happens(world, 100))
             msg.request_.data_hash[0] = 'f';
-        msg.request_.holding_count = own ? 0 : 1;
+        msg.request_.holding_count = 1; /* it may hold what it is leased for ever, and do nothing for it */
         msg.request_.holding[0] = lease.attempt;
+        return msg;
+    case FETCH: /* and never says that it came */
+        msg.type = MSG_FETCH;
+        msg.fetch_ = (struct msg_fetch){.offset = (int64_t)rng_below(&world->rng, 2 * DATA_BYTES),
+                                        .pieces = 1 + (int64_t)rng_below(&world->rng, 16),
+                                        .receipt = (int64_t)rng_below(&world->rng, 100)};
+        memcpy(msg.fetch_.data_hash, DATA_HASH, sizeof msg.fetch_.data_hash);
         return msg;
     case PROGRESS:
         msg.type = MSG_PROGRESS;
-        msg.progress_.attempt = own ? 0 : lease.attempt;
+        msg.progress_.attempt = lease.attempt;
         return msg;
     case RESULT:
         msg.type = MSG_RESULT;
@@ -382,6 +476,16 @@ static bool all_have_left(const struct party *party)
     return true;
 }
 
+/* What is said is heard, and soon. */
+static bool loses_nothing(const struct fate *fate)
+{
+    const struct weather *weather = &fate->weather;
+    return weather->drop + weather->worker_crash + weather->silence + weather->reconnect + weather->unsent +
+                   weather->parting + weather->late + weather->clock + fate->sigterm ==
+               0 &&
+           weather->delay_ms <= 1000;
+}
+
 /* Runs a search to its end and returns what is on its disk. Adds to *ret_counts. */
 static struct rows run_party(const char *const *settings, uint64_t seed, struct fate fate, FILE *trace,
                              struct party *ret_counts)
@@ -399,8 +503,10 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     world->now_ms = 1000000;
     world->trace = trace;
     world->restarts_max = RESTARTS_MAX;
+    world->ends = loses_nothing(&fate);
     world->disk = disk_new(world->experiment);
     world->core = core_on(world->experiment, world->space, &world->disk, world->now_ms);
+    offer_data(world);
     for (int i = 0; i < fate.daemons; i++)
         start_daemon(party, i);
     for (int i = fate.daemons; i < world->worker_count; i++)
@@ -416,12 +522,16 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
         for (int i = fate.daemons; i < world->worker_count; i++)
             liar_acts(party, i);
         coordinator_acts(world);
+        for (size_t i = 0; i < world->disk.workers.count; i++)
+            assert_true(world->disk.workers.items[i].shut_out_ms == 0 ||
+                        strcmp(world->disk.workers.items[i].host, "host-0") == 0);
     }
     for (int i = 0; i < fate.daemons; i++)
         agent_destroy(&party->daemons[i].agent);
     for (int i = 0; i < world->flying_count; i++)
         free(world->flying[i].msg);
     core_destroy(&world->core);
+    blobs_destroy(&world->blobs);
     space_destroy(&world->space);
     experiment_destroy(&world->experiment);
     ret_counts->starts += world->restarts; /* of the coordinator */
@@ -430,6 +540,9 @@ static struct rows run_party(const char *const *settings, uint64_t seed, struct 
     ret_counts->trainings += party->trainings;
     ret_counts->trainer_crashes += party->trainer_crashes;
     ret_counts->lies += party->lies;
+    ret_counts->fetched += party->fetched;
+    ret_counts->wrongs += party->wrongs;
+    ret_counts->refused += party->refused;
     struct rows disk = world->disk;
     free(party);
     free(world);

@@ -76,6 +76,8 @@ static void put_section(struct buf *out, enum msg_type wanted)
 #define FIELD_BOOL(message, key, meaning)           ROW(key, "boolean", buf_printf(out, "true, false"), meaning)
 #define FIELD_TEXT(message, key, max_bytes, meaning)                                                         \
     ROW(key, "string", buf_printf(out, "at most %d bytes", max_bytes), meaning)
+#define FIELD_BYTES(message, key, max_count, meaning)                                                        \
+    ROW(key, "bytes", buf_printf(out, "at most %d", max_count), meaning)
 #define FIELD_INTS(message, key, max_count, low, high, meaning)                                              \
     ROW(key, "array of integers",                                                                            \
         (buf_printf(out, "at most %d, each ", max_count), put_range(out, low, high)), meaning)

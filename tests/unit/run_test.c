@@ -2,7 +2,7 @@
  * the end, and the command lines that are printed. */
 #include "cli/monitor.h"
 #include "cli/restart.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -62,9 +62,28 @@ static void a_search_for_candidates_is_as_far_as_its_trials(void **state)
     monitor_start(&monitor, experiment, 2);
     struct progress_row row = {
         .proposals = 12, .trials = 20, .done = 8, .diverged = 1, .failed = 1, .leased = 2, .queued = 8};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5, 1e-12);
     row.done += 10;
-    assert_float_equal(monitor_fraction(&monitor, &row), 1, 0);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 1, 0);
+    experiment_destroy(&experiment);
+}
+
+static void a_step_of_the_finals_counts_as_one_of_the_search(void **state)
+{
+    (void)state;
+    struct experiment *experiment = experiment_of("[search]\nalgorithm = random\ncandidates = 8\n[child]\n"
+                                                  "steps = 100\n[finals]\ntop = 2\nseeds = 2\nsteps = 300\n");
+    struct monitor monitor;
+    monitor_start(&monitor, experiment, 0);
+    struct progress_row row = {.proposals = 8, .trials = 4, .done = 4, .queued = 4};
+    const double half = estimate_fraction(&monitor.estimate, &row);
+    assert_float_equal(half, 4 / (8 + 3 * 4.0), 1e-12);
+    row = (struct progress_row){.proposals = 8, .trials = 12, .done = 8, .finals = 4, .phase = "finals"};
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 8 / (8 + 3 * 4.0), 1e-12);
+    row.done++;
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), (8 + 3) / (8 + 3 * 4.0), 1e-12);
+    row.done += 3;
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 1, 1e-12);
     experiment_destroy(&experiment);
 }
 
@@ -75,9 +94,10 @@ static void an_exhaustive_search_is_as_far_as_the_trials_of_its_proposals(void *
     struct monitor monitor;
     monitor_start(&monitor, experiment, 2);
     struct progress_row row = {.proposals = 3125, .trials = 2000, .done = 1900, .leased = 2, .queued = 98};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5 * 0.95, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5 * 0.95, 1e-12);
     row = (struct progress_row){.proposals = 6250, .trials = 3714, .done = 1857};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5, 1e-12); /* all proposed, half of them trained */
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5,
+                       1e-12); /* all proposed, half of them trained */
     experiment_destroy(&experiment);
 }
 
@@ -89,7 +109,7 @@ static void a_search_that_repeats_itself_is_as_far_as_its_proposals_too(void **s
     struct monitor monitor;
     monitor_start(&monitor, experiment, 0);
     struct progress_row row = {.proposals = 100, .trials = 10, .done = 10};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5, 1e-12);
     experiment_destroy(&experiment);
 }
 
@@ -103,13 +123,18 @@ static void the_line_has_speed_updates_failures_and_the_best(void **state)
         .candidates = 12, .target_candidates = 60, .trials = 20, .done = 9, .policy_version = 1};
     struct buf text = {0};
     monitor_detail(&monitor, &row, 5000, &text);
-    assert_string_equal(buf_text(&text), "12/60 candidates, 1 update");
+    assert_string_equal(buf_text(&text), "12/60 candidates, 0 workers, 1 update");
     buf_clear(&text);
-    row.done = 18, row.failed = 1, row.policy_version = 2, row.best_accuracy = 0.84321;
+    row.workers = 3, row.done = 18, row.failed = 1, row.policy_version = 2, row.best_accuracy = 0.84321;
     strcpy(row.best_activation, "max(x,sin(x))");
     monitor_detail(&monitor, &row, 5000 + 3600000, &text);
-    assert_string_equal(buf_text(&text),
-                        "12/60 candidates, 1 failed, best 84.32 % max(x,sin(x)), 2 updates, 10 trials/h");
+    assert_string_equal(
+        buf_text(&text),
+        "12/60 candidates, best 84.32 %, 1 failed, 10 trials/h, 3 workers, 2 updates; best: max(x,sin(x))");
+    buf_clear(&text);
+    strcpy(row.phase, "paused");
+    monitor_detail(&monitor, &row, 5000 + 3600000, &text);
+    assert_non_null(strstr(buf_text(&text), "paused (actsearch resume): 12/60"));
     buf_release(&text);
     experiment_destroy(&experiment);
 }
@@ -179,6 +204,7 @@ int main(void)
         cmocka_unit_test(pauses_between_quick_deaths_grow_until_it_is_given_up),
         cmocka_unit_test(a_process_that_ran_for_long_begins_anew),
         cmocka_unit_test(a_search_for_candidates_is_as_far_as_its_trials),
+        cmocka_unit_test(a_step_of_the_finals_counts_as_one_of_the_search),
         cmocka_unit_test(an_exhaustive_search_is_as_far_as_the_trials_of_its_proposals),
         cmocka_unit_test(a_search_that_repeats_itself_is_as_far_as_its_proposals_too),
         cmocka_unit_test(the_line_has_speed_updates_failures_and_the_best),

@@ -256,8 +256,8 @@ static void failures_are_the_attempts_that_were_lost(void **state)
     (void)state;
     struct store *store = open_store("failures.db", experiment);
     struct rows rows = {0};
-    *rows_worker(&rows) =
-        (struct worker_row){.id = 1, .name = "w", .host = "node-7", .trainer = "", .kernels = "", .cpu = ""};
+    *rows_worker(&rows) = (struct worker_row){
+        .id = 1, .name = "w", .host = "node-7", .trainer = "", .kernels = "", .cpu = "", .key = ""};
     add_candidate(&rows, "x^2", 1, 0, NAN, NAN);
     *rows_trial(&rows) = (struct trial_row){.id = 1, .candidate = 1};
     for (int i = 0; i < ATTEMPT_STATES; i++)
@@ -278,11 +278,10 @@ static void failures_are_the_attempts_that_were_lost(void **state)
                     "FROM failures",
                     NULL, 0, plan_line, &list, &problem),
         0);
-    assert_string_equal(buf_text(&list),
-                        "x^2|1|9|node-7|reported other bits than the attempt that closed the trial|"
-                        "1970-01-01T00:00:02Z\n"
-                        "x^2|1|5|node-7|killed by signal 9|1970-01-01T00:00:06Z\n"
-                        "x^2|1|3|node-7|lapsed|1970-01-01T00:00:08Z\n");
+    assert_string_equal(buf_text(&list), "x^2|1|10|node-7|withdrawn|1970-01-01T00:00:01Z\n"
+                                         "x^2|1|9|node-7|differed|1970-01-01T00:00:02Z\n"
+                                         "x^2|1|5|node-7|killed by signal 9|1970-01-01T00:00:06Z\n"
+                                         "x^2|1|3|node-7|lapsed|1970-01-01T00:00:08Z\n");
     buf_release(&list);
     store_reader_close(&reader);
     store_close(&store);

@@ -138,8 +138,8 @@ static void every_word_and_NaN_survive(void **state)
     remove_database("words.db");
     struct store *store = open_store("words.db", experiment);
     struct rows disk = restore_store(store), rows = {0};
-    *rows_worker(&rows) =
-        (struct worker_row){.id = 1, .name = "w", .host = "h", .trainer = "", .kernels = "", .cpu = ""};
+    *rows_worker(&rows) = (struct worker_row){
+        .id = 1, .name = "w", .host = "h", .trainer = "", .kernels = "", .cpu = "", .key = ""};
     *rows_candidate(&rows) = (struct candidate_row){.id = 1,
                                                     .activation = "x",
                                                     .accuracy_mean = NAN,
@@ -411,8 +411,8 @@ static void what_cannot_be_read_back_names_its_place(void **state)
     };
     make_database("sound.db", 0);
     struct rows rows = {0};
-    *rows_worker(&rows) =
-        (struct worker_row){.id = 1, .name = "w", .host = "h", .trainer = "", .kernels = "", .cpu = ""};
+    *rows_worker(&rows) = (struct worker_row){
+        .id = 1, .name = "w", .host = "h", .trainer = "", .kernels = "", .cpu = "", .key = ""};
     *rows_candidate(&rows) = (struct candidate_row){.id = 1, .activation = "x"};
     *rows_proposal(&rows) =
         (struct proposal_row){.number = 0, .candidate = 1, .activation = "", .token_count = 2, .reward = NAN};

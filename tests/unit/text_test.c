@@ -33,6 +33,8 @@ static void whole_numbers_are_taken_whole_and_within_bounds(void **state)
     }
     assert_string_equal(problem.text, "expected a whole number from -5 to 10, not '99999999999999999999'");
     int64_t least;
+    assert_int_equal(text_int("-1", 0, INT64_MAX, &least, &problem), ERR_INPUT);
+    assert_string_equal(problem.text, "expected a whole number, 0 or more, not '-1'");
     assert_int_equal(text_int("-9223372036854775808", INT64_MIN, INT64_MAX, &least, &problem), 0);
     assert_true(least == INT64_MIN);
 }

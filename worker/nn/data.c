@@ -1,6 +1,6 @@
 #include "worker/nn/data.h"
 
-#include "common/settings.h"
+#include "common/data_cache.h"
 #include "worker/nn/data_file.h"
 #include "worker/nn/data_published.h"
 #include "worker/nn/data_sums.h"
@@ -17,92 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int data_name_check(const char *name, struct problem *problem)
-{
-    const size_t length = strlen(name);
-    const size_t fitting = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-    if (length == 0 || length >= NAME_BYTES || fitting < length || name[0] == '.' || name[0] == '-')
-        return problem_set(
-            problem, ERR_INPUT,
-            "'%.80s' cannot name a data set: expected 1 to %d letters, digits, '.', '_' or '-', the "
-            "first a letter, a digit or '_'",
-            name, NAME_BYTES - 1);
-    return 0;
-}
-
-char *data_cache_dir(const char *given)
-{
-    const char *own = getenv("ACTSEARCH_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (given)
-        return xstrdup(given);
-    if (own && *own)
-        return xstrdup(own);
-    if (xdg && *xdg)
-        return xasprintf("%s/actsearch", xdg);
-    return xasprintf("%s/.cache/actsearch", home && *home ? home : ".");
-}
-
-/* ---- the folder ------------------------------------------------------------------------------------------
- */
-
-/* The folder, locked (LOCK_SH, LOCK_EX) until it is closed, so that NAME.data and NAME.hash are seen and
- * replaced as a pair. Negative where there is no folder; a file system without locks is used without. */
-static int dir_lock(const char *dir, int operation)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0)
-        while (flock(fd, operation) != 0 && errno == EINTR) {
-        }
-    return fd;
-}
-
-static char *data_path(const char *dir, const char *name)
-{
-    return xasprintf("%s/%s.data", dir, name);
-}
-
-/* ---- the hash beside the file ----------------------------------------------------------------------------
- */
-
-struct stamp {
-    char hex[HASH_HEX];
-    uint64_t bytes;
-    int64_t changed_ns;
-};
-
-static int64_t changed_ns(const struct stat *stat)
-{
-    return (int64_t)stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec;
-}
-
-static bool stamp_read(const char *dir, const char *name, struct stamp *ret_stamp)
-{
-    char *path = xasprintf("%s/%s.hash", dir, name);
-    FILE *file = fopen(path, "re");
-    bool good = false;
-    if (file) {
-        good = fscanf(file, "%64[0-9a-f] %" SCNu64 " %" SCNd64, ret_stamp->hex, &ret_stamp->bytes,
-                      &ret_stamp->changed_ns) == 3 &&
-               strlen(ret_stamp->hex) == HASH_HEX - 1;
-        fclose(file);
-    }
-    free(path);
-    return good;
-}
-
-static int stamp_write(const char *path, const struct hash *hash, const struct stat *stat,
-                       struct problem *problem)
-{
-    char hex[HASH_HEX];
-    hash_hex(hash, hex);
-    FILE *file = fopen(path, "we");
-    bool good = file && fprintf(file, "%s %" PRIu64 " %" PRId64 "\n", hex, (uint64_t)stat->st_size,
-                                changed_ns(stat)) > 0;
-    good = file && fclose(file) == 0 && good;
-    return good ? 0 : problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-/* ---- the sums beside it ----------------------------------------------------------------------------------
+/* ---- the sums beside the file ---------------------------------------------------------------------------
  */
 
 static int sums_write(const char *path, const struct data *data, struct problem *problem)
@@ -119,7 +34,7 @@ static int sums_write(const char *path, const struct data *data, struct problem 
 /* Where there are none to read, a trial sums for itself. */
 static void sums_read(const char *dir, const char *name, struct data *data)
 {
-    char *path = xasprintf("%s/%s.sums", dir, name);
+    char *path = data_cache_path(dir, name, "sums");
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat stat;
     if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0) {
@@ -134,23 +49,6 @@ static void sums_read(const char *dir, const char *name, struct data *data)
     free(path);
 }
 
-static struct hash hash_parse(const char *hex)
-{
-    struct hash hash;
-    for (int i = 0; i < HASH_BYTES; i++)
-        sscanf(hex + 2 * i, "%2hhx", &hash.bytes[i]);
-    return hash;
-}
-
-static int hash_differs(const char *path, const char *name, struct problem *problem)
-{
-    return problem_set(
-        problem, ERR_CORRUPT,
-        "%s: damaged: its content does not have the hash beside it; remove this file and add the data "
-        "set again: actsearch data add %s DIR",
-        path, name);
-}
-
 /* ---- opening ---------------------------------------------------------------------------------------------
  */
 
@@ -159,39 +57,16 @@ static int hash_differs(const char *path, const char *name, struct problem *prob
 static int cache_open(const char *dir, const char *name, bool reread, struct data **ret_data,
                       struct problem *problem)
 {
-    char *path = data_path(dir, name);
-    struct stamp stamp;
-    struct stat stat;
-    const int lock = dir_lock(dir, LOCK_SH);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const bool stamped = stamp_read(dir, name, &stamp);
-    int err = 0;
-    if (fd < 0)
-        err = problem_set(problem, errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, "%s: %s",
-                          path, strerror(errno));
-    if (lock >= 0)
-        close(lock);
+    struct data_cached cached;
+    int err = data_cached_open(dir, name, &cached, problem);
+    if (err)
+        return err;
+    char *path = data_cache_path(dir, name, "data");
     struct data *data = NULL;
+    err = data_map(cached.fd, path, &data, problem);
     if (!err)
-        err = data_map(fd, path, &data, problem);
-    if (!err && fstat(fd, &stat) != 0)
-        err = problem_set(problem, ERR_IO, "%s: %s", path, strerror(errno));
-    if (!err) {
-        const bool current =
-            stamped && stamp.bytes == (uint64_t)stat.st_size && stamp.changed_ns == changed_ns(&stat);
-        data->hash = current && !reread ? hash_parse(stamp.hex) : hash_of(data->map, data->map_bytes);
-        char hex[HASH_HEX];
-        hash_hex(&data->hash, hex);
-        if (stamped && strcmp(hex, stamp.hex) != 0)
-            err = hash_differs(path, name, problem);
-        else if (!stamped && reread)
-            err = problem_set(
-                problem, ERR_CORRUPT,
-                "%s: there is no readable %s.hash beside it to compare with; add the data set again", path,
-                name);
-    }
-    if (fd >= 0)
-        close(fd);
+        err = data_cached_hash(&cached, dir, name, data->map, reread, &data->hash, problem);
+    close(cached.fd);
     free(path);
     if (err)
         data_close(&data);
@@ -244,13 +119,13 @@ int data_verify(const char *cache_dir, const char *name, struct problem *problem
 static int publish(const char *dir, const char *name, const char *temporary, const struct data *data,
                    const struct stat *stat, struct problem *problem)
 {
-    char *path = data_path(dir, name), *hash_path = xasprintf("%s/%s.hash", dir, name),
-         *sums_path = xasprintf("%s/%s.sums", dir, name), *hash_temporary = xasprintf("%s.hash", temporary),
+    char *path = data_cache_path(dir, name, "data"), *hash_path = data_cache_path(dir, name, "hash"),
+         *sums_path = data_cache_path(dir, name, "sums"), *hash_temporary = xasprintf("%s.hash", temporary),
          *sums_temporary = xasprintf("%s.sums", temporary);
-    int err = stamp_write(hash_temporary, &data->hash, stat, problem);
+    int err = data_stamp_write(hash_temporary, &data->hash, stat, problem);
     if (!err)
         err = sums_write(sums_temporary, data, problem);
-    const int lock = dir_lock(dir, LOCK_EX);
+    const int lock = data_cache_lock(dir, LOCK_EX);
     if (!err && (rename(temporary, path) != 0 || rename(hash_temporary, hash_path) != 0 ||
                  rename(sums_temporary, sums_path) != 0))
         err = problem_set(problem, ERR_IO, "%s: rename: %s", path, strerror(errno));

@@ -8,6 +8,7 @@
 #ifndef WORKER_NN_DATA_H
 #define WORKER_NN_DATA_H
 
+#include "common/data_cache.h"
 #include "common/err.h"
 #include "common/hash.h"
 
@@ -28,10 +29,6 @@ struct data {
     const void *map;  /* the mapped file */
     size_t map_bytes;
 };
-
-/* The cache folder: `given`, or $ACTSEARCH_CACHE, or $XDG_CACHE_HOME/actsearch, or ~/.cache/actsearch.
- * malloc'd. */
-char *data_cache_dir(const char *given);
 
 /* Opens data set `name` from the cache. Where it is not there but can be found (fashion-mnist of the Debian
  * package), imports it first; two processes that import at once do no harm. ERR_NOT_FOUND says how to add it.

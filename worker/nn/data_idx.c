@@ -128,14 +128,43 @@ static int read_part(char *const *paths, struct import *import, struct import_pa
     return err;
 }
 
+/* One more than the highest label. A few labels far above all others are damage, and would make classes that
+ * no image has. */
+static int count_classes(const char *path, const struct buf *labels, int *ret_classes,
+                         struct problem *problem)
+{
+    enum { FEW = 100 }; /* one in so many */
+    size_t count[DATA_MAX_CLASSES] = {0}, above = labels->size;
+    int classes = 0;
+    for (size_t i = 0; i < labels->size; i++) {
+        count[labels->data[i]]++;
+        if (labels->data[i] >= classes)
+            classes = labels->data[i] + 1;
+    }
+    for (int label = 0; label < classes; label++) {
+        above -= count[label];
+        if (count[label] > 0 || (above + count[label]) * FEW > labels->size || above == labels->size)
+            continue;
+        size_t at = 0;
+        while (labels->data[at] < label)
+            at++;
+        return problem_set(
+            problem, ERR_INPUT,
+            "%s: label %d at offset %zu, but no image has label %d: a damaged file? Labels count "
+            "up from 0",
+            path, labels->data[at], 8 + at, label);
+    }
+    *ret_classes = classes;
+    return 0;
+}
+
 static int read_all(char *const *paths, struct import *import, struct problem *problem)
 {
     int err = read_part(paths + TRAIN_IMAGES, import, &import->train, problem);
     if (!err)
         err = read_part(paths + TEST_IMAGES, import, &import->test, problem);
-    for (size_t i = 0; !err && i < import->train.labels.size; i++)
-        if (import->train.labels.data[i] >= import->classes)
-            import->classes = import->train.labels.data[i] + 1;
+    if (!err)
+        err = count_classes(paths[TRAIN_LABELS], &import->train.labels, &import->classes, problem);
     for (size_t i = 0; !err && i < import->test.labels.size; i++)
         if (import->test.labels.data[i] >= import->classes)
             err = problem_set(problem, ERR_INPUT,

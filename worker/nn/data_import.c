@@ -3,12 +3,15 @@
 #include "worker/nn/data_file.h"
 #include "worker/nn/data_published.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 void import_release(struct import *import)
@@ -60,23 +63,28 @@ static int import_read(const char *name, const char *dir, struct import *import,
     return err ? err : import_check(name, dir, import, problem);
 }
 
-static int dir_make(const char *dir, struct problem *problem)
+/* What imports that were killed have left, ".NAME.XXXXXX": nobody holds its lock, and it is not a fresh one that
+ * is about to be locked. */
+static void sweep(const char *cache_dir, time_t now)
 {
-    char *path = xstrdup(dir);
-    int failed = 0;
-    for (char *at = path + 1; !failed && *path; at++)
-        if (*at == '/' || *at == '\0') {
-            const char end = *at;
-            *at = '\0';
-            failed = mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
-            *at = end;
-            if (!end)
-                break;
-        }
-    free(path);
-    return failed ? problem_set(problem, ERR_IO, "%s: the cache folder cannot be made: %s", dir,
-                                strerror(failed))
-                  : 0;
+    enum { FRESH_S = 60, RANDOM = 7 }; /* ".XXXXXX" */
+    DIR *dir = opendir(cache_dir);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        const char *name = entry->d_name;
+        const size_t length = strlen(name);
+        struct stat status;
+        if (name[0] != '.' || length <= RANDOM + 1 || name[length - RANDOM] != '.')
+            continue;
+        const int fd = openat(dirfd(dir), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0)
+            continue;
+        if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && now - status.st_mtime > FRESH_S &&
+            flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(dir), name, 0);
+        close(fd);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 int data_import(const char *cache_dir, const char *name, const char *dir, struct hash *ret_hash,
@@ -87,13 +95,15 @@ int data_import(const char *cache_dir, const char *name, const char *dir, struct
     if (!err)
         err = import_read(name, dir, &import, problem);
     if (!err)
-        err = dir_make(cache_dir, problem);
+        err = data_cache_make(cache_dir, problem);
     if (!err) {
+        sweep(cache_dir, time(NULL));
         char *temporary = xasprintf("%s/.%s.XXXXXX", cache_dir, name);
         const int fd = mkostemp(temporary, O_CLOEXEC);
         if (fd < 0)
             err = problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
         else {
+            flock(fd, LOCK_EX | LOCK_NB);
             err = fchmod(fd, 0644) == 0 ? data_write(fd, temporary, &import, problem)
                                         : problem_set(problem, ERR_IO, "%s: %s", temporary, strerror(errno));
             close(fd);

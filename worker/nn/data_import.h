@@ -8,7 +8,7 @@
 #define WORKER_NN_DATA_IMPORT_H
 
 #include "common/buf.h"
-#include "worker/nn/data_source.h"
+#include "common/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>

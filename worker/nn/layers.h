@@ -176,6 +176,8 @@ void net_initialise(struct net *net, uint64_t seed);
 void net_forward(struct net *net, int images, enum pass pass);
 /* The last tensor's gradient → all parameters' gradients. After a PASS_TRAIN. */
 void net_backward(struct net *net, int images);
+/* Whether PASS_STATISTICS has anything to collect. */
+bool net_has_statistics(const struct net *net);
 /* Forgets the statistics collected by PASS_STATISTICS. */
 void net_statistics_reset(struct net *net);
 

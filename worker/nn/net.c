@@ -196,6 +196,14 @@ void net_initialise(struct net *net, uint64_t seed)
     }
 }
 
+bool net_has_statistics(const struct net *net)
+{
+    bool has = false;
+    for (int i = 0; i < net->layer_count; i++)
+        has |= net->layers[i].has_norm;
+    return has;
+}
+
 void net_statistics_reset(struct net *net)
 {
     for (int i = 0; i < net->layer_count; i++)

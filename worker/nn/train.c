@@ -96,8 +96,7 @@ static void trial_end(struct trial *trial)
     free(trial->labels);
 }
 
-/* Nanoseconds per element of f and f′ together over a tile that stays in L1. */
-static double cost_measure(const struct expr *activation)
+double train_cost_ns(const struct expr *activation)
 {
     _Alignas(SIMD_ALIGN) float x[COST_ROWS * LANES], y[COST_ROWS * LANES], dx[COST_ROWS * LANES];
     _Alignas(SIMD_ALIGN) float beta[EXPR_MAX_BETAS * LANES], dbeta[EXPR_MAX_BETAS * LANES] = {0};
@@ -175,7 +174,8 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static int statistics_collect(struct trial *trial, const struct train_result *result)
 {
     const struct data_part *train = &trial->job->data->train;
-    const uint32_t count = smaller(trial->train_count, STATISTICS_IMAGES);
+    const uint32_t count =
+        net_has_statistics(trial->net) ? smaller(trial->train_count, STATISTICS_IMAGES) : 0;
     net_statistics_reset(trial->net);
     for (uint32_t first = 0, images; first < count; first += images) {
         images = smaller(count - first, EVALUATION_BATCH);
@@ -246,7 +246,7 @@ int train_run(const struct train_job *job, train_report *report, void *context,
         result.parameters += layer_parameter_count(trial.net, &trial.net->layers[i]);
         result.betas += layer_beta_count(trial.net, &trial.net->layers[i]);
     }
-    result.cost_ns = cost_measure(job->activation);
+    result.cost_ns = train_cost_ns(job->activation);
     const double start = now_s() - result.seconds;
     err = train_steps(&trial, &result);
     const double trained = now_s();
