@@ -20,10 +20,14 @@ void plot_title(struct buf *script, int height, const char *title, const char *s
 void plot_line_style(struct buf *script, bool reference, int index);
 void plot_point_style(struct buf *script, bool reference, int index);
 
+/* "x*sigmoid(b0*x)", cut where it is wider than so many characters. malloc'd. */
+char *plot_formula(const char *activation, int width);
+
 /* "48.30 %  x*sigmoid(b0*x)  (#3)", as a string of the script. */
 void plot_legend(struct buf *script, const char *activation, long long rank, double accuracy, bool reference);
 
-/* The first of the ranked list, then the references. */
+/* The first of the ranked list, then the references. Where nothing else was trained, as in a study, the references are
+ * the functions. */
 struct picked {
     struct answer rows; /* rank, activation, accuracy_mean, reference */
     char *experiment;   /* its name */

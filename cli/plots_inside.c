@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 enum {
-    HEIGHT = 760,   /* two panels */
-    BETA_BINS = 40, /* about so many for all that there are */
+    HEIGHT = 760,     /* two panels */
+    TITLE_WIDTH = 72, /* characters of the formula in a title */
+    BETA_BINS = 40,   /* about so many for all that there are */
 };
 static const char before_colour[] = "#8a8a8a", after_colour[] = "#0072B2";
 static const double tail = 0.0005; /* the share on either side that may be cut off a picture */
@@ -71,12 +72,14 @@ static void put_start(struct buf *script, const struct plot_options *options,
     plot_start(script, options, PLOT_WIDTH, HEIGHT);
     buf_printf(script, "set multiplot\nset lmargin at screen 0.08\nset rmargin at screen 0.78\n"
                        "set key outside right top vertical\n");
-    char *title = xasprintf("%s: %s", retrained->activation, what);
+    char *formula = plot_formula(retrained->activation, TITLE_WIDTH);
+    char *title = xasprintf("%s: %s", formula, what);
     char *subtitle =
         xasprintf("%s on %s, %lld steps, seed %lld: %.2f %% on validation; %s", retrained->child.model,
                   retrained->child.data, (long long)retrained->child.steps, (long long)retrained->seed,
                   100 * (double)result->correct / (double)result->validation_count, of_what);
     plot_title(script, HEIGHT, title, subtitle);
+    free(formula);
     free(title);
     free(subtitle);
     buf_printf(script, "set tmargin at screen 0.89\nset bmargin at screen 0.55\n");

@@ -38,7 +38,9 @@ static const struct argp_option options[] = {
     {"set", OPTION_SET, "child.KEY=VALUE", 0,
      "Another value for a key of the section [child]; may be repeated", 0},
     {"test", OPTION_TEST, 0, 0, "Evaluate on the test set too", 0},
-    {"describe", OPTION_DESCRIBE, 0, 0, "Print layers, shapes, parameters; train nothing", 0},
+    {"describe", OPTION_DESCRIBE, 0, 0,
+     "Print layers, shapes, parameters, multiply-adds and how the authors trained the model; train nothing",
+     0},
     {"inside", OPTION_INSIDE, "FILE.json", 0,
      "Look into the network, untrained and trained: write histograms of the preactivations and each b, by "
      "layer",

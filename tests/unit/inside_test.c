@@ -39,7 +39,7 @@ static int run(const struct data *data, const struct child *child, const char *a
 static void a_look_changes_no_bit_of_the_training(void **state)
 {
     (void)state;
-    static const char *const models[] = {"mlp", "cnn", "resnet-8"};
+    static const char *const models[] = {"mlp", "cnn", "resnet-8", "densenet-10-4", "wrn-10-1-drop-30"};
     struct data data = fixture_data(3, 8, 8, 4, 200, 0);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct child child = small_child(models[i], 20);
@@ -62,7 +62,10 @@ static void every_preactivation_of_the_validation_images_is_counted_once(void **
     static const struct {
         const char *model;
         int layers, first_layer, channels, side;
-    } nets[] = {{"mlp", 2, 2, 128, 1}, {"cnn", 4, 2, 16, 4}, {"resnet-8", 7, 2, 16, 8}};
+    } nets[] = {{"mlp", 2, 2, 128, 1},
+                {"cnn", 4, 2, 16, 4},
+                {"resnet-8", 7, 2, 16, 8},
+                {"densenet-10-4", 9, 2, 16, 8}};
     struct data data = fixture_data(1, 8, 8, 4, 200, 0);
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         const struct child child = small_child(nets[i].model, 3);
