@@ -27,7 +27,7 @@ int training_run(const struct train_job *job, struct train_result *ret_result, s
 
 /* ---- a trial once more ----------------------------------------------------------------------------------- */
 
-static const char experiment_query[] = "SELECT name, text, numerics, data_hash FROM experiment";
+static const char experiment_query[] = "SELECT text, numerics, data_hash FROM experiment";
 static const char trial_query[] =
     "SELECT t.id, t.seed, t.steps, t.correct, t.validation_count, t.validation_loss "
     "FROM trial AS t JOIN candidate AS c ON c.id = t.candidate "
@@ -131,8 +131,6 @@ int retrained_make(struct store_reader *reader, const char *activation, int64_t 
     if (!err)
         err = find_trial(reader, activation, seed, &trial, problem);
     if (!err) {
-        const char *name = answer_text(&stored, 0, "name");
-        retrained.experiment = xstrdup(name[0] ? name : "search");
         retrained.child = child_of_steps(&experiment->child, answer_int(&trial, 0, "steps"));
         retrained.seed = answer_int(&trial, 0, "seed");
         err = train_again(&stored, &trial, cache, &retrained, problem);
@@ -150,7 +148,6 @@ int retrained_make(struct store_reader *reader, const char *activation, int64_t 
 void retrained_release(struct retrained *retrained)
 {
     free(retrained->activation);
-    free(retrained->experiment);
     inside_release(&retrained->inside);
     *retrained = (struct retrained){0};
 }

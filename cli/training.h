@@ -14,8 +14,8 @@ int inside_write(const char *path, const struct train_job *job, const struct tra
 
 /* A trial of a results database, trained once more to look into its network: the database keeps no networks. */
 struct retrained {
-    char *activation, *experiment; /* canonical; the experiment's name */
-    struct child child;            /* of the trial's steps */
+    char *activation;   /* canonical */
+    struct child child; /* of the trial's steps */
     int64_t seed;
     struct train_result result;
     struct inside inside;

@@ -65,7 +65,7 @@ static void every_preactivation_of_the_validation_images_is_counted_once(void **
     } nets[] = {{"mlp", 2, 2, 128, 1},
                 {"cnn", 4, 2, 16, 4},
                 {"resnet-8", 7, 2, 16, 8},
-                {"densenet-10-4", 9, 2, 16, 8}};
+                {"densenet-10-4", 9, 3, 16, 8}};
     struct data data = fixture_data(1, 8, 8, 4, 200, 0);
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         const struct child child = small_child(nets[i].model, 3);
