@@ -79,11 +79,9 @@ int inside_write(const char *path, const struct train_job *job, const struct tra
     json_end(&json);
     FILE *file = fopen(path, "we");
     bool good = file && fprintf(file, "%s\n", buf_text(&json.out)) > 0;
-    const int first_errno = errno;
     good = file && fclose(file) == 0 && good;
+    const int err = good ? 0 : problem_set(problem, ERR_IO, "cannot write %s: %s", path, strerror(errno));
     buf_release(&json.out);
     free(activation);
-    return good ? 0
-                : problem_set(problem, ERR_IO, "cannot write %s: %s", path,
-                              strerror(file ? errno : first_errno));
+    return err;
 }

@@ -77,6 +77,7 @@ name=inside_has_each_b_before_and_after
 true_in inside.json "(SELECT min(value) = 1 AND max(value) = 1 AND count(*) = 32 FROM json_each(t, '$.layers[3].betas_before[0]')) AND
     (SELECT min(value) < max(value) AND count(*) = 32 FROM json_each(t, '$.layers[3].betas_after[0]'))" && pass $name || fail $name 'it has not'
 refused what_is_inside_cannot_be_written_into_a_folder 1 actsearch train --data fashion-mnist --model mlp --activation relu --steps 1 --inside . -- 'cannot write \.'
+refused a_full_disk_is_said 1 actsearch train --data fashion-mnist --model mlp --activation relu --steps 1 --inside /dev/full -- 'cannot write /dev/full'
 refused describe_looks_at_no_network 2 actsearch train --activation relu --describe --inside a.json -- '--inside'
 
 # ---- the same bits
