@@ -143,13 +143,6 @@ static int put_train_command(const struct report *report, const char *activation
     return err;
 }
 
-static bool take_id(void *context, int columns, const char *const *names, const char *const *values)
-{
-    (void)columns, (void)names;
-    *(int64_t *)context = values[0] ? strtoll(values[0], NULL, 10) : 0;
-    return false;
-}
-
 int report_function(const struct report *report, struct json *json, struct problem *problem)
 {
     const char *activation = http_parameter(report->target, "activation");
@@ -157,8 +150,8 @@ int report_function(const struct report *report, struct json *json, struct probl
         return problem_set(problem, ERR_INPUT, "activation: expected a function of the ranked list");
     const char *const key[] = {activation, NULL};
     struct place place = {0};
-    int err = store_query(report->reader, "SELECT id FROM candidate WHERE activation = ?1", key, 1, take_id,
-                          &place.candidate, problem);
+    int err = store_query(report->reader, "SELECT id FROM candidate WHERE activation = ?1", key, 1,
+                          report_take_int, &place.candidate, problem);
     if (!err && place.candidate == 0)
         err = problem_set(problem, ERR_NOT_FOUND, "%.200s is no candidate of this search", activation);
     if (!err)
