@@ -376,6 +376,14 @@ static void control_characters_of_a_worker_are_not_kept(void **state)
     turn(&bench);
     assert_string_equal(bench.disk.workers.items[0].host, "a?b?[2J");
     assert_string_equal(bench.disk.workers.items[0].cpu, "c?");
+    say(&bench, 1, request_of(1));
+    turn(&bench);
+    const struct msg_lease lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0));
+    say(&bench, 1, failure_msg(&lease, "\033]0;a title\a"));
+    turn(&bench);
+    assert_string_equal(attempt_on_disk(&bench, lease.attempt)->reason, "?]0;a title?");
+    for (size_t i = 0; i < bench.disk.events.count; i++)
+        assert_null(strchr(bench.disk.events.items[i].text, '\033'));
     close_bench(&bench);
 }
 
