@@ -123,16 +123,16 @@ static bool take_seed(void *context, int columns, const char *const *names, cons
     return false;
 }
 
-/* The line that trains its first trial once more. */
+/* The line that trains once more what `actsearch show` says too: the first trial of those that the rank is of. */
 static int put_train_command(const struct report *report, const char *activation, struct json *json,
                              struct problem *problem)
 {
     struct buf found = {0}, command = {0};
-    int err = store_query(
-        report->reader,
-        "SELECT steps, seed FROM trial WHERE candidate = (SELECT id FROM candidate WHERE activation = "
-        "?1) ORDER BY steps DESC, replica LIMIT 1",
-        &activation, 1, take_seed, &found, problem);
+    int err =
+        store_query(report->reader,
+                    "SELECT t.steps, t.seed FROM candidate AS c JOIN trial AS t ON t.candidate = c.id WHERE "
+                    "c.activation = ?1 ORDER BY t.steps = c.steps DESC, t.steps, t.replica LIMIT 1",
+                    &activation, 1, take_seed, &found, problem);
     char *seed = NULL;
     const long long steps = strtoll(buf_text(&found), &seed, 10);
     if (!err && found.size > 0 && store_has_built_in_trainer(report->reader))
