@@ -1,5 +1,6 @@
 #include "coordinator/core_state.h"
 
+#include "common/text.h"
 #include "coordinator/consistent.h"
 #include "coordinator/finals.h"
 #include "coordinator/judge.h"
@@ -47,6 +48,7 @@ void core_note(struct core *core, const char *kind, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    text_disarm(text); /* what workers have said is in it */
     struct event_row *event = rows_event(&core->changes);
     *event = (struct event_row){.at_ms = core->now_ms, .kind = kind, .text = rows_keep(&core->changes, text)};
 }
