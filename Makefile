@@ -14,11 +14,12 @@ docdir  ?= $(datadir)/doc/actsearch
 bashdir ?= $(datadir)/bash-completion/completions
 zshdir  ?= $(datadir)/zsh/site-functions
 unitdir ?= $(prefix)/lib/systemd/system
+usersdir ?= $(prefix)/lib/sysusers.d
 TIME   ?= 60
 B      := build/$(MODE)
 
 CC       ?= gcc
-PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas libcjson
+PACKAGES := libczmq libzmq sqlite3 libsodium zlib openblas libcjson libmicrohttpd
 STD      := -std=c11 -D_GNU_SOURCE -I. -pthread
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wno-psabi
 EXACT    := -ffp-contract=off -fno-math-errno
@@ -51,7 +52,7 @@ objects = $(foreach f,$(1),$(if $(filter %.simd.c,$(f)),\
 
 SRC_common      := $(call sources,common common/expr)
 SRC_proto       := $(call sources,proto)
-SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search)) coordinator/schema.sql
+SRC_coordinator := $(filter-out coordinator/main.c,$(call sources,coordinator coordinator/search coordinator/status)) coordinator/schema.sql
 SRC_nn          := $(call sources,worker/nn)
 SRC_worker      := $(filter-out worker/main.c,$(call sources,worker))
 SRC_cli         := $(filter-out cli/main.c,$(call sources,cli))
@@ -66,7 +67,7 @@ E2E      := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 SOAK     := $(B)/soak/workers
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all check fire soak e2e simulate chaos bench results fuzz lint format coverage install clean help valgrind slurm manual uninstall deb deb-test
+.PHONY: all check fire soak e2e simulate chaos browser bench results fuzz lint format coverage install clean help valgrind slurm manual uninstall deb deb-test
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) ## build the three programs into build/$(MODE)
 
@@ -90,6 +91,20 @@ $(B)/%.sql.c: %.sql Makefile
 	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/    "&\\n"/' $<; echo '    ;'; } >$@
 $(B)/%.o: $(B)/%.sql.c
 	@echo "  CC    $*.sql"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+# The files of the web page and its chart library (package libjs-dygraphs) become part of the program: coordinator/status/assets.c.
+DYGRAPHS  ?= /usr/share/javascript/dygraphs
+DYGRAPHS_LICENCE ?= /usr/share/doc/libjs-dygraphs/copyright
+WEB_FILES := $(notdir $(wildcard coordinator/web/*)) dygraph.js dygraph.css licences.txt
+$(B)/coordinator/status/assets.o: CFLAGS += -DWEB_FILES='"$(B)/web"'
+$(B)/coordinator/status/assets.o: $(foreach f,$(WEB_FILES),$(B)/web/$(f) $(B)/web/$(f).gz)
+$(B)/web/licences.txt: LICENSE $(DYGRAPHS_LICENCE)
+	@mkdir -p $(@D); { cat LICENSE; printf '\n\nThe charts of the web page are drawn by dygraphs:\n\n'; cat $(DYGRAPHS_LICENCE); } >$@
+$(B)/web/dygraph.%: $(DYGRAPHS)/dygraph.min.%
+	@mkdir -p $(@D); cp $< $@
+$(B)/web/%: coordinator/web/%
+	@mkdir -p $(@D); cp $< $@
+$(B)/web/%.gz: $(B)/web/%
+	@gzip -9nc $< >$@
 define simd_rule
 $(B)/%.$(1).o: %.simd.c Makefile
 	@mkdir -p $$(@D); echo "  CC    $$< ($(1))"; $(CC) $(CFLAGS_ALL) $(OPT_SIMD_$(MODE)) $(SIMD_FLAGS_$(1)) -DSIMD_PATH=$(1) -DSIMD_PATH_$(1)=1 -MMD -MP -c -o $$@ $$<
@@ -131,8 +146,11 @@ simulate: $(B)/tests/agent_simulation_test ## run SEEDS made-up worlds from seed
 KILLS ?= 100
 chaos: all ## a real search among KILLS random kills, stops and cut cables: the same list, byte for byte
 	@BUILD=$(B) KILLS=$(KILLS) tests/e2e/chaos.sh 2>/dev/null | tee $(B)/chaos.log; ! grep -q '^FAIL' $(B)/chaos.log
+PICTURES ?= $(B)/pictures
+browser: all ## all of the web page in headless Chromium; pictures of each view go to PICTURES=build/release/pictures
+	@mkdir -p $(PICTURES); BUILD=$(B) SHORT= PICTURES=$(abspath $(PICTURES)) scripts/run-tests tests/e2e/browser.sh
 fire: all $(B)/tests/store_fire_test $(B)/tests/store_memory_test ## the store with every write, fsync and allocation failing in turn (minutes)
-	@BUILD=$(B) ACTSEARCH_FIRE=all scripts/run-tests $(filter %_test,$^)
+	@BUILD=$(B) ACTSEARCH_FIRE=all TEST_TIMEOUT=3600 scripts/run-tests $(filter %_test,$^)
 soak: all $(SOAK) ## a million trials that take no time, through the real coordinator (about ten minutes)
 	@BUILD=$(B) tests/soak/soak.sh
 slurm: all ## a search on a Slurm of its own: workers preempted, a node killed, the same list (minutes; needs slurmd, root)
@@ -156,9 +174,8 @@ $(MANUAL): scripts/manual scripts/completion docs/experiment-file.md docs/expres
 	@echo "  MAN   $(@D)"; rm -rf $(@D); BUILD=$(B) scripts/manual $(@D) && BUILD=$(B) scripts/completion $(@D)/completion && touch $@
 manual: $(MANUAL) ## the manual pages and shell completion, into build/$(MODE)/manual
 
-# What is there of these goes with the documentation as examples.
-EXAMPLES := $(wildcard scripts/fetch_cifar scripts/launch scripts/trainers)
-UNITS    := $(wildcard scripts/launch/systemd/*.service)
+# These go with the documentation, as examples.
+EXAMPLES := scripts/fetch_cifar scripts/launch scripts/trainers
 install: all $(MANUAL) ## install it all below $(DESTDIR)$(prefix); prefix=/usr/local, and bindir, mandir, … of their own
 	install -d $(addprefix $(DESTDIR),$(bindir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man7 $(docdir)/examples $(bashdir) $(zshdir) \
 	    $(datadir)/actsearch/experiments)
@@ -168,10 +185,11 @@ install: all $(MANUAL) ## install it all below $(DESTDIR)$(prefix); prefix=/usr/
 	for program in actsearchd actsearch-worker; do ln -sf actsearch $(DESTDIR)$(bashdir)/$$program || exit 1; done
 	install -m 644 $(B)/manual/completion/actsearch.zsh $(DESTDIR)$(zshdir)/_actsearch
 	install -m 644 experiments/*.ini $(DESTDIR)$(datadir)/actsearch/experiments
-	install -m 644 docs/*.md $(DESTDIR)$(docdir)
-	[ -z "$(EXAMPLES)" ] || cp -r $(EXAMPLES) $(DESTDIR)$(docdir)/examples
-	[ -z "$(UNITS)" ] || install -d $(DESTDIR)$(unitdir)
-	for unit in $(UNITS); do sed 's|/usr/bin/|$(bindir)/|g' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
+	install -m 644 docs/*.md docs/*.png $(DESTDIR)$(docdir)
+	cp -r $(EXAMPLES) $(DESTDIR)$(docdir)/examples
+	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(usersdir)
+	for unit in scripts/launch/systemd/*.service; do sed 's|/usr/bin/|$(bindir)/|g' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
+	install -m 644 scripts/launch/systemd/actsearch.sysusers $(DESTDIR)$(usersdir)/actsearch.conf
 # What it removes is what an installation into an empty folder has, so that there is one list.
 uninstall: all $(MANUAL) ## remove what `make install` with the same folders put there
 	rm -rf $(B)/installed

@@ -1,7 +1,7 @@
 #include "cli/candidate.h"
 
 #include "cli/answer.h"
-#include "cli/function.h"
+#include "common/expr/function.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -146,7 +146,7 @@ static void put_head(struct dashboard *dashboard, struct screen *screen, const s
     monitor_duration(row->elapsed_seconds, &text);
     put_line(screen, BOLD, "%s  %s after its start", dashboard->name, buf_text(&text));
     buf_clear(&text);
-    put_bar(dashboard, screen, row->finished_because[0] ? 1 : monitor_fraction(&dashboard->monitor, row));
+    put_bar(dashboard, screen, estimate_fraction(&dashboard->monitor.estimate, row));
     monitor_detail(&dashboard->monitor, row, screen->view->now_ms, &text);
     put_line(screen, PLAIN, "%s", buf_text(&text));
     put_line(screen, PLAIN, "%lld proposals: %lld duplicates, %lld rejected", (long long)row->proposals,

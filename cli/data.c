@@ -71,6 +71,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             argp_error(state, "expected add, list or verify");
         else if (arguments->count - 1 < action->low)
             argp_error(state, "%s takes %s", action->name, action->expected);
+        else if (action->run == data_add && arguments->count == 2 &&
+                 !published_system_dir(arguments->words[1]))
+            argp_error(state, "add takes NAME and DIR: no package on this machine has '%s'",
+                       arguments->words[1]);
         else if (arguments->json && action->run != data_show)
             argp_error(state, "--json goes with list");
         return 0;
@@ -100,10 +104,6 @@ static int data_add(const struct arguments *arguments, const char *dir)
     char hex[HASH_HEX];
     const char *name = arguments->words[1];
     const char *from = arguments->count > 2 ? arguments->words[2] : published_system_dir(name);
-    if (!from) {
-        problem_set(&problem, ERR_NOT_FOUND, "add %s: no package on this machine has it: expected DIR", name);
-        return print_problem("actsearch data", NULL, &problem);
-    }
     if (data_import(dir, name, from, &hash, &problem))
         return print_problem("actsearch data", NULL, &problem);
     hash_hex(&hash, hex);

@@ -1,7 +1,7 @@
 /* actsearch export: a function as code for other programs. */
 #include "cli/answer.h"
 #include "cli/commands.h"
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/options.h"
 #include "common/expr/export.h"
 

@@ -1,6 +1,6 @@
 /* actsearch expr: what a function is (canonical form, derivatives, fingerprint) and its values. */
 #include "cli/commands.h"
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/options.h"
 #include "common/expr/expr.h"
 #include "common/expr/fingerprint.h"

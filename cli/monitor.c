@@ -3,83 +3,16 @@
 #include <math.h>
 #include <string.h>
 
-/* How many trials there will be, about: from each rung one in eta climbs, and references train on the lowest
- * and the top one. */
-static double trials_of(const struct experiment *experiment, int references)
-{
-    double climbing = (double)experiment->search.candidates, trials = 0;
-    for (int64_t rung = 0; rung < experiment->halving.rungs; rung++) {
-        trials += climbing;
-        climbing /= (double)experiment->halving.eta;
-    }
-    trials += references * (experiment->halving.rungs > 1 ? 2 : 1);
-    return trials * (double)experiment->child.seeds;
-}
-
-/* Where they train as long as the search, its trials are their first seeds. */
-static double trials_of_finals(const struct experiment *experiment, int references)
-{
-    double seeds = (double)experiment->finals.seeds;
-    if (experiment_finals_steps(experiment) == experiment->child.steps)
-        seeds = fmax(seeds - (double)experiment->child.seeds, 0);
-    return experiment->finals.top > 0 ? ((double)experiment->finals.top + references) * seeds : 0;
-}
-
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
 {
     *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
     monitor->only_references = experiment->search.algorithm == ALGORITHM_NONE;
-    if (experiment->search.candidates > 0 || monitor->only_references)
-        monitor->trials = trials_of(experiment, references);
-    monitor->finals = trials_of_finals(experiment, references);
-    monitor->longer = (double)experiment_finals_steps(experiment) / (double)experiment->child.steps;
-    struct space *space = NULL;
-    struct problem unlikely; /* experiment_parse has made this space before */
-    if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE &&
-        space_new(&experiment->space, &space, &unlikely) == 0)
-        space_strings(space, &(bool){false}, &monitor->proposals);
-    space_destroy(&space);
-    if (experiment->search.proposals > 0 &&
-        (monitor->proposals == 0 || (double)experiment->search.proposals < monitor->proposals))
-        monitor->proposals = (double)experiment->search.proposals;
-}
-
-static int64_t closed_trials(const struct progress_row *row)
-{
-    return row->done + row->diverged + row->failed;
+    estimate_start(&monitor->estimate, experiment, references);
 }
 
 static bool is_paused(const struct progress_row *row)
 {
     return strcmp(row->phase, "paused") == 0;
-}
-
-static bool in_finals(const struct progress_row *row)
-{
-    return strcmp(row->phase, "finals") == 0 || (is_paused(row) && row->finals > 0);
-}
-
-/* The search ends at what comes first: so many candidates, or so many proposals. */
-double monitor_fraction(const struct monitor *monitor, const struct progress_row *row)
-{
-    if (in_finals(
-            row)) { /* all its trials are there from its beginning, and those of the search are closed */
-        const double search = (double)(row->trials - row->finals);
-        const double closed = (double)closed_trials(row) - search;
-        return (search + monitor->longer * closed) / (search + monitor->longer * (double)row->finals);
-    }
-    double by_trials = NAN, by_proposals = NAN;
-    if (monitor->trials > 0)
-        by_trials = (double)closed_trials(row) / monitor->trials;
-    if (monitor->proposals > 0) {
-        /* The proposals so far are done to the share to which their trials are: a duplicate costs nothing. */
-        const double share = row->trials ? (double)closed_trials(row) / (double)row->trials : 1;
-        by_proposals = share * (double)row->proposals / monitor->proposals;
-    }
-    double search = fmax(monitor->trials, (double)row->trials);
-    double share_of_search =
-        search > 0 && row->finals == 0 ? search / (search + monitor->longer * monitor->finals) : 1;
-    return fmin(fmax(by_trials, by_proposals), 1) * share_of_search;
 }
 
 /* ", 1 worker", ", 2 workers" */
@@ -91,7 +24,7 @@ static void put_count(int64_t count, const char *noun, struct buf *ret_text)
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
                     struct buf *ret_text)
 {
-    const int64_t closed = closed_trials(row);
+    const int64_t closed = estimate_closed(row);
     if (!monitor->begun) {
         monitor->begun = true;
         monitor->first_closed = closed;
@@ -99,7 +32,7 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
     }
     if (is_paused(row))
         buf_printf(ret_text, "paused (actsearch resume): ");
-    if (in_finals(row))
+    if (estimate_in_finals(row))
         buf_printf(ret_text, "finals: ");
     buf_printf(ret_text, "%lld", (long long)(monitor->only_references ? closed : row->candidates));
     if (monitor->only_references)

@@ -5,16 +5,12 @@
 #define CLI_MONITOR_H
 
 #include "common/buf.h"
-#include "common/experiment.h"
-#include "coordinator/store_read.h"
+#include "coordinator/estimate.h"
 
 struct monitor {
     bool rl;
     bool only_references; /* nothing is proposed: what counts is trainings */
-    double trials;    /* that there will be in the search; 0: not known */
-    double finals;    /* and in the finals */
-    double longer;    /* so many times as long as one of the search is one of the finals */
-    double proposals; /* that there will be, where that is what ends it; 0: not known */
+    struct estimate estimate;
     bool begun;
     int64_t first_closed, first_ms; /* at the first look, for the speed */
 };
@@ -22,8 +18,6 @@ struct monitor {
 /* `references`: how many the experiment has. */
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references);
 
-/* 0 … 1 of the work; NaN where it is not known. */
-double monitor_fraction(const struct monitor *monitor, const struct progress_row *row);
 /* One line, what matters most first, since a terminal may cut it: "12/60 candidates, best 84.32 %, 310 trials/h,
  * 2 workers; best: max(x,sin(x))". now_ms: of any one clock. */
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,

@@ -1,6 +1,6 @@
 #include "cli/ranking.h"
 
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "common/buf.h"

@@ -9,13 +9,14 @@
 #include "cli/process.h"
 #include "cli/progress.h"
 #include "cli/ranking.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 #include "cli/runtime.h"
 #include "cli/signals.h"
 #include "cli/team.h"
 #include "cli/trainable.h"
 #include "common/functions.h"
 #include "common/experiment.h"
+#include "coordinator/status/http.h"
 #include "common/trial_table.h"
 #include "worker/nn/train.h"
 
@@ -31,6 +32,7 @@
 enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
+    OPTION_HTTP,
     OPTION_TRAINER,
     OPTION_TRAINER_NAME,
     OPTION_TABLE,
@@ -42,7 +44,7 @@ enum {
 };
 
 struct arguments {
-    const char *path, *database, *cache, *table;
+    const char *path, *database, *cache, *table, *http;
     const char *trainer, *trainer_name; /* NULL: the built-in one; the worker's default */
     struct option_list overrides;
     int workers;
@@ -54,6 +56,8 @@ static const struct argp_option options[] = {
     {"workers", OPTION_WORKERS, "N", 0, "Trainings at a time (default: one for each core)", 0},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", 0, "Replace a line of the experiment file; may be repeated", 0},
     OPTION_ROW_CACHE,
+    {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
+     "Show the search on a web page there while it runs, such as 127.0.0.1:8080", 0},
     {"trainer", OPTION_TRAINER, "CMD", 0,
      "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
     {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
@@ -69,6 +73,7 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    struct problem problem;
     switch (key) {
     case OPTION_DB:
         arguments->database = value;
@@ -78,6 +83,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_SET:
         option_list_add(&arguments->overrides, value);
+        return 0;
+    case OPTION_HTTP:
+        if (http_check(&(struct http_settings){.address = value}, &problem) != 0)
+            argp_error(state, "--http: %s", problem.text);
+        arguments->http = value;
         return 0;
     case OPTION_CACHE:
         arguments->cache = value;
@@ -282,12 +292,12 @@ static void look(struct run *run)
         return;
     struct buf detail = {0};
     monitor_detail(&run->monitor, &row, monotonic_ms(), &detail);
-    progress_show(run->progress, monitor_fraction(&run->monitor, &row), buf_text(&detail));
+    progress_show(run->progress, estimate_fraction(&run->monitor.estimate, &row), buf_text(&detail));
     buf_release(&detail);
 }
 
 /* The argument lists of the children. Owned: the program's path alone, in argv[0]. */
-enum { FIXED_ARGUMENTS = 16 };
+enum { FIXED_ARGUMENTS = 18 };
 
 static int coordinator_arguments(const struct run *run, char ***ret_argv, struct problem *problem)
 {
@@ -307,6 +317,10 @@ static int coordinator_arguments(const struct run *run, char ***ret_argv, struct
     for (int i = 0; i < arguments->overrides.count; i++) {
         argv[count++] = "--set";
         argv[count++] = arguments->overrides.items[i];
+    }
+    if (arguments->http) {
+        argv[count++] = "--http";
+        argv[count++] = arguments->http;
     }
     if (arguments->verbose)
         argv[count++] = "-v";
@@ -391,7 +405,7 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("\nWhat to do next:\n");
     if (row->best_activation[0]) {
         shell_word(&best, row->best_activation);
-        if (retrain_fits(run->reader))
+        if (store_has_built_in_trainer(run->reader))
             retrain_command(&run->experiment->child, row->best_activation,
                             LONGER * run->experiment->child.steps, seed, &train);
         printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
@@ -400,6 +414,7 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("  actsearch rank%s -n 0\n      the whole list; --csv, --json for programs, --pareto for what is "
            "good and cheap\n",
            db);
+    printf("  actsearch web%s\n      all of it in a browser\n", db);
     printf("  sqlite3%s 'select * from ranking'\n      the same in SQL\n", db);
     if (row->failed)
         printf("  sqlite3%s 'select * from failures'\n      why trials failed\n", db);
@@ -464,6 +479,8 @@ static int start_and_work(struct run *run, struct problem *problem)
                     "actsearch run: %d worker%s; results in %s, log in %s; Ctrl-C stops, the same command "
                     "goes on\n",
                     workers, workers == 1 ? "" : "s", run->database, run->log_path);
+        if (run->progress && run->arguments->http)
+            fprintf(stderr, "actsearch run: web page at http://%s/\n", run->arguments->http);
         stops_take();
         const time_t now = time(NULL);
         struct tm utc;

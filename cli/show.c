@@ -3,11 +3,11 @@
 #include "cli/answer.h"
 #include "cli/candidate.h"
 #include "cli/commands.h"
-#include "cli/function.h"
+#include "common/expr/function.h"
 #include "cli/options.h"
 #include "cli/picture.h"
 #include "cli/policy.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 #include "cli/table.h"
 #include "common/experiment.h"
 #include "common/json.h"
@@ -112,7 +112,7 @@ static int fill_train_command(struct store_reader *reader, struct shown *shown, 
 {
     struct answer stored = {0};
     struct experiment *experiment = NULL;
-    if (!retrain_fits(reader))
+    if (!store_has_built_in_trainer(reader))
         return 0;
     int err = answer_query(reader, "SELECT text FROM experiment", NULL, &stored, problem);
     if (!err && stored.rows && shown->trials.rows)

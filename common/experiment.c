@@ -48,6 +48,9 @@ enum { SETTINGS = sizeof settings / sizeof *settings };
 /* Proposals for each distinct candidate after which a search that repeats itself ends. */
 enum { PROPOSALS_PER_CANDIDATE = 20 };
 
+/* Below so many strings evolution found the better functions, from there on rl: docs/search.md. */
+static const double rl_strings = 1e9;
+
 static struct experiment *experiment_defaults(void)
 {
     struct experiment *experiment = xcalloc(1, sizeof *experiment);
@@ -315,15 +318,19 @@ static int check_limits(struct experiment *experiment, struct problem *problem)
     return 0;
 }
 
-static int check_space(const struct experiment *experiment, struct problem *problem)
+/* Looks at the space, and picks the algorithm for its size where none is given. */
+static int check_space(struct experiment *experiment, struct problem *problem)
 {
     struct space *space = NULL;
     bool exact = true;
+    double strings = 0;
     int err = space_new(&experiment->space, &space, problem);
     if (err)
         return err;
-    space_strings(space, &exact, &(double){0});
+    space_strings(space, &exact, &strings);
     space_destroy(&space);
+    if (experiment->search.algorithm == ALGORITHM_AUTO)
+        experiment->search.algorithm = strings < rl_strings ? ALGORITHM_EVOLUTION : ALGORITHM_RL;
     if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE && !exact)
         return problem_set(problem, ERR_INPUT,
                            "search.algorithm: the space has more than 2^64 strings, too many for exhaustive");

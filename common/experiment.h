@@ -11,7 +11,8 @@
 #include "common/log.h"
 #include "common/space.h"
 
-enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL, ALGORITHM_NONE };
+/* AUTO stands in no experiment that was read: it is the better of evolution and rl for the size of the space. */
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL, ALGORITHM_NONE, ALGORITHM_AUTO };
 enum search_mode { MODE_SYNC, MODE_ASYNC };
 enum { MAX_RUNGS = 16 };
 
@@ -77,7 +78,8 @@ void experiment_destroy(struct experiment **experiment);
 int experiment_check(struct experiment *experiment, struct problem *problem);
 /* Sets one key as a line of a file would, but looks at no other: experiment_check does that. The problem says what is
  * allowed, as "section.key: …". */
-int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value, struct problem *problem);
+int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value,
+                   struct problem *problem);
 
 /* Where the results of the experiment file `path` go unless --db says otherwise: "demo.db", in the current folder, for
  * experiments/demo.ini. malloc'd. */

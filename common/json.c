@@ -99,6 +99,12 @@ void json_null(struct json *json, const char *key)
     json_text(json, key, NULL);
 }
 
+void json_raw(struct json *json, const char *key, const char *value)
+{
+    start_value(json, key);
+    buf_printf(&json->out, "%s", value);
+}
+
 void real_text(double value, char ret_text[REAL_TEXT])
 {
     for (int digits = 15; digits <= 17; digits++) {

@@ -23,6 +23,8 @@ void json_real(struct json *json, const char *key,
                double value); /* reads back exactly; null where not finite */
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
+/* `value` is JSON already. */
+void json_raw(struct json *json, const char *key, const char *value);
 
 /* The shortest of %.15g, %.16g, %.17g that reads back as `value`, with the C locale's point. */
 enum { REAL_TEXT = 32 };

@@ -8,6 +8,7 @@
 #include "common/version.h"
 #include "coordinator/resume.h"
 #include "coordinator/server.h"
+#include "coordinator/status/http.h"
 #include "coordinator/store.h"
 #include "proto/endpoint.h"
 
@@ -31,6 +32,8 @@ enum {
     OPTION_KEYS,
     OPTION_INSECURE,
     OPTION_NETWORK_DISK,
+    OPTION_HTTP,
+    OPTION_HTTP_INSECURE,
     OPTION_CACHE,
     OPTION_LOG_LEVEL,
     OPTION_SET,
@@ -40,6 +43,7 @@ struct arguments {
     const char *file;
     const char *database; /* NULL: named after the file */
     struct server_settings server;
+    struct http_settings http; /* address NULL: no web page */
     bool network_disk;
     bool level_given;
     enum log_level level;
@@ -57,6 +61,13 @@ static const struct argp_option options[] = {
      0},
     {"insecure", OPTION_INSECURE, 0, 0,
      "Let other machines connect without encryption or keys: only where the whole network is trusted", 0},
+    {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
+     "Show the search on a web page there, such as 127.0.0.1:8080; also /metrics for Prometheus and "
+     "/healthz. "
+     "It only reads",
+     0},
+    {"http-insecure", OPTION_HTTP_INSECURE, 0, 0,
+     "Let other machines see the web page: anyone who reaches the port can read all of the search", 0},
     {"network-disk", OPTION_NETWORK_DISK, 0, 0,
      "Use a database on a network file system all the same: only where no other host reads or writes it", 0},
     {"cache", OPTION_CACHE, "DIR", 0,
@@ -94,6 +105,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_INSECURE:
         arguments->server.insecure = true;
+        return 0;
+    case OPTION_HTTP:
+        arguments->http.address = value;
+        return 0;
+    case OPTION_HTTP_INSECURE:
+        arguments->http.insecure = true;
         return 0;
     case OPTION_NETWORK_DISK:
         arguments->network_disk = true;
@@ -152,10 +169,12 @@ struct run {
     struct server *server;
     char *worker_option; /* what a worker is to be told beside the address */
     struct core *core;
+    struct http *http; /* NULL: no web page */
 };
 
 static void run_release(struct run *run)
 {
+    http_stop(&run->http); /* before the store, which is made one file again where nobody else has it open */
     core_destroy(&run->core);
     server_destroy(&run->server);
     rows_release(&run->restored);
@@ -232,6 +251,10 @@ static int bind_and_start(const struct arguments *arguments, struct run *run, st
     run->worker_option = worker_option(&arguments->server);
     if (err == ERR_CORRUPT)
         problem_prefix(problem, "%s", store_path(run->store));
+    struct http_settings http = arguments->http;
+    http.database = run->database;
+    if (!err && http.address && (err = http_start(&http, &run->http, problem)) != 0)
+        problem_prefix(problem, "--http");
     return err;
 }
 
@@ -280,6 +303,8 @@ static int serve(struct run *run)
     offer_data(run);
     log_info("listening at %s", server_endpoint(run->server));
     log_worker_command(server_endpoint(run->server), run->worker_option);
+    if (run->http)
+        log_info("web page at %s", http_url(run->http));
     if (core_paused(run->core))
         log_warning("the search is paused, and no trial is given out:  actsearch resume %s", run->database);
     int err = server_run(run->server, run->core, commit, run->store, &problem);
@@ -358,6 +383,8 @@ int main(int argc, char **argv)
     int status = STATUS_USAGE;
     if (server_check(&arguments.server, &problem) != 0)
         fprintf(stderr, "actsearchd: --bind %s\n", problem.text);
+    else if (arguments.http.address && http_check(&arguments.http, &problem) != 0)
+        fprintf(stderr, "actsearchd: --http %s\n", problem.text);
     else
         status = run_experiment(&arguments);
     free(arguments.overrides);

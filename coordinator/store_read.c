@@ -1,6 +1,7 @@
 #include "coordinator/store_read.h"
 
 #include "common/json.h"
+#include "common/numerics.h"
 #include "coordinator/reader_state.h"
 #include "coordinator/schema.h"
 
@@ -208,6 +209,54 @@ int store_ranking_top(struct store_reader *reader, int64_t limit,
         limit, visit, context, problem);
 }
 
+struct rank_visit {
+    bool (*visit)(void *, int64_t, int64_t);
+    void *context;
+    int64_t rank;
+};
+
+static bool visit_rank(void *context, const struct sql_statement *statement)
+{
+    struct rank_visit *ranks = context;
+    return ranks->visit(ranks->context, ++ranks->rank, sql_column_int(statement, 0));
+}
+
+int store_ranks(struct store_reader *reader, bool (*visit)(void *, int64_t rank, int64_t candidate),
+                void *context, struct problem *problem)
+{
+    struct sql_statement *statement = NULL;
+    struct rank_visit ranks = {.visit = visit, .context = context};
+    int err = prepare(reader, "SELECT id FROM candidate WHERE seeds > 0 ORDER BY " STORE_RANKING_ORDER,
+                      &statement, problem);
+    return err ? err : each_row(reader, &statement, visit_rank, &ranks, problem);
+}
+
+struct score_visit {
+    bool (*visit)(void *, const struct score_row *);
+    void *context;
+};
+
+static bool visit_score(void *context, const struct sql_statement *statement)
+{
+    const struct score_visit *score = context;
+    const struct score_row row = {sql_column_int(statement, 0), sql_column_int(statement, 1),
+                                  sql_column_real(statement, 2)};
+    return score->visit(score->context, &row);
+}
+
+int store_scores(struct store_reader *reader, bool (*visit)(void *, const struct score_row *), void *context,
+                 struct problem *problem)
+{
+    struct sql_statement *statement = NULL;
+    struct score_visit score = {visit, context};
+    /* Candidates are numbered in the order of their first proposals, so this is no sort. */
+    int err = prepare(reader,
+                      "SELECT first_proposal, steps, accuracy_mean FROM candidate NOT INDEXED "
+                      "WHERE seeds > 0 AND NOT reference ORDER BY id",
+                      &statement, problem);
+    return err ? err : each_row(reader, &statement, visit_score, &score, problem);
+}
+
 struct progress_visit {
     struct progress_row row;
     bool found;
@@ -328,4 +377,20 @@ int store_query(struct store_reader *reader, const char *sql, const char *const 
     free(query.values);
     free(query.reals);
     return err;
+}
+
+static bool is_built_in(void *context, int columns, const char *const *names, const char *const *values)
+{
+    (void)columns, (void)names;
+    *(bool *)context = values[0] && strcmp(values[0], BUILT_IN_TRAINER) == 0;
+    return false;
+}
+
+bool store_has_built_in_trainer(struct store_reader *reader)
+{
+    struct problem unreadable;
+    bool built_in = false;
+    return store_query(reader, "SELECT trainer FROM experiment", NULL, 0, is_built_in, &built_in,
+                       &unreadable) == 0 &&
+           built_in;
 }

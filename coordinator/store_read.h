@@ -65,6 +65,35 @@ struct progress_row {
 };
 int store_progress(struct store_reader *reader, struct progress_row *ret_row, struct problem *problem);
 
+/* The order of the view `ranking`, for queries of the table candidate WHERE seeds > 0: an index has it. */
+#define STORE_RANKING_ORDER                                                                                  \
+    "steps DESC, accuracy_mean DESC, validation_loss_mean IS NULL, validation_loss_mean, activation"
+#define STORE_RANKING_ORDER_REVERSED                                                                         \
+    "steps, accuracy_mean, validation_loss_mean IS NULL DESC, validation_loss_mean DESC, activation DESC"
+/* Calls visit with each rank and the candidate that has it, in order, until it returns false. Much quicker than the view, which
+ * has more to say. */
+int store_ranks(struct store_reader *reader, bool (*visit)(void *, int64_t rank, int64_t candidate),
+                void *context, struct problem *problem);
+
+/* One function that the search proposed, for pictures of how it went. */
+struct score_row {
+    int64_t proposal; /* number of the first that was this function */
+    int64_t steps;
+    double accuracy_mean;
+};
+/* Calls visit for each function with an outcome, in order of first proposal, references left out, until it
+ * returns false. */
+int store_scores(struct store_reader *reader, bool (*visit)(void *, const struct score_row *), void *context,
+                 struct problem *problem);
+
+/* Whether the built-in trainer trained what is there. Only then is there an `actsearch train` line that gives the same bits
+ * (common/retrain.h). */
+bool store_has_built_in_trainer(struct store_reader *reader);
+
+/* The attempts that the view `failures` shows, as a condition on the table attempt: an index has them. */
+#define STORE_LOST_ATTEMPTS                                                                                  \
+    "(state = 'lapsed' OR state = 'failed' OR state = 'differed' OR state = 'withdrawn')"
+
 /* Runs one read-only query and calls visit with each row's texts (NULL for NULL), until it returns false: for
  * `show`, and for the JSON that SQLite makes. A real is the shortest text that reads back exactly. Parameters
  * ?1, ?2, … are bound as texts (NULL: NULL), which SQLite compares with a column as that column's type; write

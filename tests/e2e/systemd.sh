@@ -9,7 +9,7 @@ require_data fashion-mnist
 # The programs of this build in place of those that are installed.
 mkdir units
 for unit in actsearch-worker.service actsearchd@.service; do
-    sed "s|^ExecStart=|ExecStart=$BUILD/|" "$units/$unit" >"units/$unit"
+    sed "s|/usr/bin/|$BUILD/|" "$units/$unit" >"units/$unit"
 done
 name=the_units_are_well_formed
 systemd-analyze verify units/*.service >verify.out 2>&1 && [ ! -s verify.out ] && pass $name || fail $name 'they are not' verify.out

@@ -461,6 +461,8 @@ static void coordinator_acts(struct world *world)
     }
     const struct rows *changes = core_rows(world->core);
     check_changes(&world->disk, changes);
+    for (size_t i = 0; i < changes->events.count; i++)
+        tell(world, "event: %s", changes->events.items[i].text);
     disk_commit(&world->disk, changes);
     if (!rows_empty(changes))
         check_disk(&world->disk);

@@ -92,9 +92,32 @@ static void the_canonical_texts_in_order_rebuild_the_set(void **state)
     functions_destroy(&again);
 }
 
+static int any_usable(const char *unary, struct problem *problem)
+{
+    const struct space_settings settings = {
+        .units = 1, .unary = unary, .binary = "x1+x2", .beta_init = 1, .epsilon = 1e-6};
+    struct space *space = NULL;
+    assert_int_equal(space_new(&settings, &space, problem), 0);
+    const int err = functions_any_usable(space, 7, problem);
+    space_destroy(&space);
+    return err;
+}
+
+static void a_space_of_which_nothing_can_be_trained_is_refused(void **state)
+{
+    (void)state;
+    struct problem problem = {0};
+    assert_int_equal(any_usable("x, x-x", &problem), 0);
+    assert_int_equal(any_usable("paper", &problem), 0);
+    assert_int_equal(any_usable("x-x, 1/(x-x)", &problem), ERR_INPUT);
+    assert_non_null(strstr(problem.text, "none of its 4 functions"));
+    assert_non_null(strstr(problem.text, "constant: "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_space_of_which_nothing_can_be_trained_is_refused),
         cmocka_unit_test(one_function_has_one_id_by_whatever_spelling),
         cmocka_unit_test(what_is_not_usable_is_told_apart_by_text_alone),
         cmocka_unit_test(the_canonical_texts_in_order_rebuild_the_set),

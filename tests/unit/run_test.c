@@ -2,7 +2,7 @@
  * the end, and the command lines that are printed. */
 #include "cli/monitor.h"
 #include "cli/restart.h"
-#include "cli/retrain.h"
+#include "common/retrain.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -62,9 +62,9 @@ static void a_search_for_candidates_is_as_far_as_its_trials(void **state)
     monitor_start(&monitor, experiment, 2);
     struct progress_row row = {
         .proposals = 12, .trials = 20, .done = 8, .diverged = 1, .failed = 1, .leased = 2, .queued = 8};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5, 1e-12);
     row.done += 10;
-    assert_float_equal(monitor_fraction(&monitor, &row), 1, 0);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 1, 0);
     experiment_destroy(&experiment);
 }
 
@@ -76,14 +76,14 @@ static void a_step_of_the_finals_counts_as_one_of_the_search(void **state)
     struct monitor monitor;
     monitor_start(&monitor, experiment, 0);
     struct progress_row row = {.proposals = 8, .trials = 4, .done = 4, .queued = 4};
-    const double half = monitor_fraction(&monitor, &row);
+    const double half = estimate_fraction(&monitor.estimate, &row);
     assert_float_equal(half, 4 / (8 + 3 * 4.0), 1e-12);
     row = (struct progress_row){.proposals = 8, .trials = 12, .done = 8, .finals = 4, .phase = "finals"};
-    assert_float_equal(monitor_fraction(&monitor, &row), 8 / (8 + 3 * 4.0), 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 8 / (8 + 3 * 4.0), 1e-12);
     row.done++;
-    assert_float_equal(monitor_fraction(&monitor, &row), (8 + 3) / (8 + 3 * 4.0), 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), (8 + 3) / (8 + 3 * 4.0), 1e-12);
     row.done += 3;
-    assert_float_equal(monitor_fraction(&monitor, &row), 1, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 1, 1e-12);
     experiment_destroy(&experiment);
 }
 
@@ -94,9 +94,10 @@ static void an_exhaustive_search_is_as_far_as_the_trials_of_its_proposals(void *
     struct monitor monitor;
     monitor_start(&monitor, experiment, 2);
     struct progress_row row = {.proposals = 3125, .trials = 2000, .done = 1900, .leased = 2, .queued = 98};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5 * 0.95, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5 * 0.95, 1e-12);
     row = (struct progress_row){.proposals = 6250, .trials = 3714, .done = 1857};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5, 1e-12); /* all proposed, half of them trained */
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5,
+                       1e-12); /* all proposed, half of them trained */
     experiment_destroy(&experiment);
 }
 
@@ -108,7 +109,7 @@ static void a_search_that_repeats_itself_is_as_far_as_its_proposals_too(void **s
     struct monitor monitor;
     monitor_start(&monitor, experiment, 0);
     struct progress_row row = {.proposals = 100, .trials = 10, .done = 10};
-    assert_float_equal(monitor_fraction(&monitor, &row), 0.5, 1e-12);
+    assert_float_equal(estimate_fraction(&monitor.estimate, &row), 0.5, 1e-12);
     experiment_destroy(&experiment);
 }
 

@@ -1,13 +1,9 @@
-/* retrain: the `actsearch train` line that gives a trial's bits once more. */
-#ifndef CLI_RETRAIN_H
-#define CLI_RETRAIN_H
+/* retrain: the `actsearch train` line that gives a trial's bits once more. Pure. */
+#ifndef COMMON_RETRAIN_H
+#define COMMON_RETRAIN_H
 
 #include "common/buf.h"
 #include "common/child.h"
-#include "coordinator/store_read.h"
-
-/* Whether the built-in trainer trained what is in the database: otherwise there is no such line. */
-bool retrain_fits(struct store_reader *reader);
 
 /* steps: 0: those of `child`. Settings that are the defaults are left out. */
 void retrain_command(const struct child *child, const char *activation, int64_t steps, const char *seed,

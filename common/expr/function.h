@@ -1,6 +1,6 @@
-/* function: what the commands say about a function. */
-#ifndef CLI_FUNCTION_H
-#define CLI_FUNCTION_H
+/* function: what people are told about a function. */
+#ifndef COMMON_EXPR_FUNCTION_H
+#define COMMON_EXPR_FUNCTION_H
 
 #include "common/expr/expr.h"
 #include "common/expr/fingerprint.h"

@@ -1,4 +1,4 @@
-#include "cli/function.h"
+#include "common/expr/function.h"
 
 #include <stdlib.h>
 #include <string.h>

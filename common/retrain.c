@@ -1,7 +1,4 @@
-#include "cli/retrain.h"
-
-#include "cli/answer.h"
-#include "common/numerics.h"
+#include "common/retrain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +17,6 @@ void shell_word(struct buf *text, const char *word)
         else
             buf_put(text, c, 1);
     buf_printf(text, "'");
-}
-
-bool retrain_fits(struct store_reader *reader)
-{
-    struct answer answer = {0};
-    struct problem problem;
-    bool fits = answer_query(reader, "SELECT trainer FROM experiment", NULL, &answer, &problem) == 0 &&
-                answer.rows && strcmp(answer_text(&answer, 0, "trainer"), BUILT_IN_TRAINER) == 0;
-    answer_release(&answer);
-    return fits;
 }
 
 /* Keys that are options of their own, or that say nothing about one training. */
