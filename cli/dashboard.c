@@ -110,12 +110,12 @@ static void table_header(struct table *table, const char *const *names, size_t c
 /* ---- how far it is ------------------------------------------------------------------------------------- */
 
 /* "[######------]  48 %, 12 min 03 s left" */
-static void put_bar(struct dashboard *dashboard, struct screen *screen, double fraction)
+static void put_bar(struct dashboard *dashboard, struct screen *screen, double fraction, bool paused)
 {
     const int64_t now = screen->view->now_ms;
     if (isnan(fraction))
         return;
-    if (!dashboard->begun) {
+    if (!dashboard->begun || paused) { /* a pause is no part of the speed */
         dashboard->begun = true;
         dashboard->first_fraction = fraction;
         dashboard->first_ms = now;
@@ -147,7 +147,7 @@ static void put_head(struct dashboard *dashboard, struct screen *screen, const s
     monitor_duration(row->elapsed_seconds, &text);
     put_line(screen, BOLD, "%s  %s after its start", dashboard->name, buf_text(&text));
     buf_clear(&text);
-    put_bar(dashboard, screen, estimate_fraction(&dashboard->monitor.estimate, row));
+    put_bar(dashboard, screen, estimate_fraction(&dashboard->monitor.estimate, row), monitor_paused(row));
     monitor_detail(&dashboard->monitor, row, screen->view->now_ms, &text);
     put_line(screen, PLAIN, "%s", buf_text(&text));
     put_line(screen, PLAIN, "%lld proposals: %lld duplicates, %lld rejected", (long long)row->proposals,

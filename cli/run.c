@@ -300,6 +300,8 @@ static void look(struct run *run)
     if (err)
         return;
     struct buf detail = {0};
+    if (monitor_paused(&row))
+        progress_restart(run->progress);
     monitor_detail(&run->monitor, &row, monotonic_ms(), &detail);
     progress_show(run->progress, estimate_fraction(&run->monitor.estimate, &row), buf_text(&detail));
     buf_release(&detail);
@@ -416,9 +418,11 @@ static void print_what_next(const struct run *run, const struct progress_row *ro
     printf("\nWhat to do next:\n");
     if (row->best_activation[0]) {
         shell_word(&best, row->best_activation);
+        const struct experiment *experiment = run->experiment;
+        const int64_t steps =
+            experiment->finals.top > 0 ? experiment_finals_steps(experiment) : experiment->child.steps;
         if (store_has_built_in_trainer(run->reader))
-            retrain_command(&run->experiment->child, row->best_activation,
-                            LONGER * run->experiment->child.steps, seed, &train);
+            retrain_command(&run->experiment->child, row->best_activation, LONGER * steps, seed, &train);
         printf("  actsearch show%s%s\n      the best one: its formula, trials, learning curve, picture\n", db,
                buf_text(&best));
     }

@@ -374,7 +374,7 @@ static void tend_keys(struct server *server, struct core *core)
         server->allow_checked_ms = now_ms;
         allow_refresh(server->allow, take_news, &context);
         if (context.first)
-            log_info("%zu keys are allowed", allow_count(server->allow));
+            log_info("allowed keys: %zu", allow_count(server->allow));
     }
     link_answer_door(server->link, may_enter, &context);
 }

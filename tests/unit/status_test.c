@@ -398,6 +398,24 @@ static void the_speed_is_that_of_the_last_looks(void **state)
     assert_float_equal(outlook_seconds_left(&outlook), (10000.0 - 1650) / 10 * OUTLOOK_EVERY_MS / 1000, 1e-3);
 }
 
+static void a_pause_is_no_part_of_the_speed(void **state)
+{
+    struct outlook outlook = {.estimate = {.trials = 1000}};
+    struct progress_row row = {.trials = 1000, .phase = "search"};
+    (void)state;
+    int64_t at_ms = 0;
+    for (int i = 0; i < 3; i++, row.done += 10)
+        outlook_look(&outlook, &row, at_ms += OUTLOOK_EVERY_MS);
+    assert_false(isnan(outlook_seconds_left(&outlook)));
+    strcpy(row.phase, "paused");
+    outlook_look(&outlook, &row, at_ms += 1000 * OUTLOOK_EVERY_MS);
+    assert_true(isnan(outlook_trials_per_hour(&outlook)) && isnan(outlook_seconds_left(&outlook)));
+    strcpy(row.phase, "search");
+    for (int i = 0; i < 2; i++, row.done += 10)
+        outlook_look(&outlook, &row, at_ms += OUTLOOK_EVERY_MS);
+    assert_float_equal(outlook_trials_per_hour(&outlook), 10 * 3600000.0 / OUTLOOK_EVERY_MS, 1e-6);
+}
+
 static void a_course_keeps_bests_and_rises_in_bounded_room(void **state)
 {
     struct course *course = xcalloc(1, sizeof *course);
@@ -442,6 +460,7 @@ int main(void)
         cmocka_unit_test(only_a_change_is_news),
         cmocka_unit_test(a_file_that_is_no_database_is_said_to_be_none),
         cmocka_unit_test(the_speed_is_that_of_the_last_looks),
+        cmocka_unit_test(a_pause_is_no_part_of_the_speed),
         cmocka_unit_test(a_course_keeps_bests_and_rises_in_bounded_room),
     };
     return cmocka_run_group_tests(tests, enter, leave);
