@@ -4,6 +4,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "common/experiment.h"
+#include "common/text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -68,7 +69,7 @@ __attribute__((format(printf, 3, 4))) static void put_line(struct screen *screen
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
-    terminal_disarm(text);
+    text_disarm(text);
     const bool coloured = screen->view->colours && style[0];
     const bool fits = text_width(text) <= screen->view->columns;
     const size_t size = terminal_fit(text, fits ? screen->view->columns : screen->view->columns - 1);
@@ -109,12 +110,12 @@ static void table_header(struct table *table, const char *const *names, size_t c
 /* ---- how far it is ------------------------------------------------------------------------------------- */
 
 /* "[######------]  48 %, 12 min 03 s left" */
-static void put_bar(struct dashboard *dashboard, struct screen *screen, double fraction)
+static void put_bar(struct dashboard *dashboard, struct screen *screen, double fraction, bool paused)
 {
     const int64_t now = screen->view->now_ms;
     if (isnan(fraction))
         return;
-    if (!dashboard->begun) {
+    if (!dashboard->begun || paused) { /* a pause is no part of the speed */
         dashboard->begun = true;
         dashboard->first_fraction = fraction;
         dashboard->first_ms = now;
@@ -146,7 +147,7 @@ static void put_head(struct dashboard *dashboard, struct screen *screen, const s
     monitor_duration(row->elapsed_seconds, &text);
     put_line(screen, BOLD, "%s  %s after its start", dashboard->name, buf_text(&text));
     buf_clear(&text);
-    put_bar(dashboard, screen, estimate_fraction(&dashboard->monitor.estimate, row));
+    put_bar(dashboard, screen, estimate_fraction(&dashboard->monitor.estimate, row), monitor_paused(row));
     monitor_detail(&dashboard->monitor, row, screen->view->now_ms, &text);
     put_line(screen, PLAIN, "%s", buf_text(&text));
     put_line(screen, PLAIN, "%lld proposals: %lld duplicates, %lld rejected", (long long)row->proposals,

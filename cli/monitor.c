@@ -10,7 +10,7 @@ void monitor_start(struct monitor *monitor, const struct experiment *experiment,
     estimate_start(&monitor->estimate, experiment, references);
 }
 
-static bool is_paused(const struct progress_row *row)
+bool monitor_paused(const struct progress_row *row)
 {
     return strcmp(row->phase, "paused") == 0;
 }
@@ -25,12 +25,12 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
                     struct buf *ret_text)
 {
     const int64_t closed = estimate_closed(row);
-    if (!monitor->begun) {
+    if (!monitor->begun || monitor_paused(row)) { /* a pause is no part of the speed */
         monitor->begun = true;
         monitor->first_closed = closed;
         monitor->first_ms = now_ms;
     }
-    if (is_paused(row))
+    if (monitor_paused(row))
         buf_printf(ret_text, "paused (actsearch resume): ");
     if (estimate_in_finals(row))
         buf_printf(ret_text, "finals: ");

@@ -12,7 +12,7 @@ struct monitor {
     bool only_references; /* nothing is proposed: what counts is trainings */
     struct estimate estimate;
     bool begun;
-    int64_t first_closed, first_ms; /* at the first look, for the speed */
+    int64_t first_closed, first_ms; /* at the first look, or the last of a pause: for the speed */
 };
 
 /* `references`: how many the experiment has. */
@@ -22,6 +22,9 @@ void monitor_start(struct monitor *monitor, const struct experiment *experiment,
  * 2 workers; best: max(x,sin(x))". now_ms: of any one clock. */
 void monitor_detail(struct monitor *monitor, const struct progress_row *row, int64_t now_ms,
                     struct buf *ret_text);
+
+/* Whether somebody has paused it: then nothing is said of speed, or of the time left. */
+bool monitor_paused(const struct progress_row *row);
 
 /* "1 h 10 min", "48 s". */
 void monitor_duration(double seconds, struct buf *ret_text);

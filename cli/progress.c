@@ -25,8 +25,9 @@ struct progress {
     bool terminal;
     bool drawn; /* the bar stands on the terminal's last line */
     int64_t start_ms;
+    int64_t speed_ms;      /* since when the speed is judged */
     int64_t shown_ms;      /* when something was shown last; 0: never */
-    double first_fraction; /* what was done before we started, which took none of our time */
+    double first_fraction; /* what was done before that, which took none of this time */
     bool first_known;
 };
 
@@ -42,7 +43,7 @@ struct progress *progress_new(FILE *out)
     struct progress *progress = xcalloc(1, sizeof *progress);
     progress->out = out;
     progress->terminal = terminal_moves(out);
-    progress->start_ms = now_ms();
+    progress->start_ms = progress->speed_ms = now_ms();
     return progress;
 }
 
@@ -58,11 +59,11 @@ static void duration_text(double seconds, char ret_text[32])
         snprintf(ret_text, 32, "%lld h %02lld min", (long long)whole / 3600, (long long)whole / 60 % 60);
 }
 
-/* ", 2 min 05 s left": at the speed since we started; empty while there is nothing to judge by. */
+/* ", 2 min 05 s left": at the speed since progress_new or progress_restart; empty while there is nothing to judge by. */
 static void left_text(const struct progress *progress, double fraction, int64_t now, char ret_text[48])
 {
     double gained = fraction - progress->first_fraction;
-    double elapsed_s = (double)(now - progress->start_ms) / 1000;
+    double elapsed_s = (double)(now - progress->speed_ms) / 1000;
     ret_text[0] = '\0';
     if (gained <= 0 || fraction >= 1 || elapsed_s * (1 - fraction) / gained > 1e8)
         return;
@@ -121,6 +122,12 @@ void progress_show(struct progress *progress, double fraction, const char *detai
         fprintf(progress->out, "%3d %%%s  %s\n", (int)(100 * fraction), left, detail);
     }
     fflush(progress->out);
+}
+
+void progress_restart(struct progress *progress)
+{
+    progress->speed_ms = now_ms();
+    progress->first_known = false;
 }
 
 void progress_hide(struct progress *progress)

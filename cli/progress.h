@@ -15,6 +15,8 @@ struct progress *progress_new(FILE *out);
 /* Call as often as it suits: a terminal is redrawn at most 5 times a second, a pipe gets a line at most every
  * 10 seconds. fraction: 0 … 1 of the work; NaN where it is not known. detail: for people, one line. */
 void progress_show(struct progress *progress, double fraction, const char *detail);
+/* Judges the speed from here on: it stood still on purpose. */
+void progress_restart(struct progress *progress);
 /* Takes the bar off the terminal, so that something else can be printed; the next progress_show draws it
  * again. */
 void progress_hide(struct progress *progress);

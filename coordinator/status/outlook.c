@@ -1,6 +1,7 @@
 #include "coordinator/status/outlook.h"
 
 #include <math.h>
+#include <string.h>
 
 struct stored {
     struct experiment *experiment;
@@ -43,6 +44,10 @@ void outlook_release(struct outlook *outlook)
 
 void outlook_look(struct outlook *outlook, const struct progress_row *row, int64_t now_ms)
 {
+    if (strcmp(row->phase, "paused") == 0) {
+        outlook->looks = 0;
+        return;
+    }
     const int last = (outlook->looks + OUTLOOK_LOOKS - 1) % OUTLOOK_LOOKS,
               next = outlook->looks % OUTLOOK_LOOKS;
     if (outlook->looks > 0 && now_ms - outlook->look[last].at_ms < OUTLOOK_EVERY_MS)

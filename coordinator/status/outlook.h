@@ -1,6 +1,7 @@
 /* outlook: what is known of a search beside its rows: its experiment, how fast it goes, and when it will be done.
  *
  * The speed is that of the last OUTLOOK_LOOKS looks, which are OUTLOOK_EVERY_MS apart or more: about ten minutes.
+ * A pause is no part of it: while it lasts nothing is known, and then it is judged anew.
  */
 #ifndef COORDINATOR_STATUS_OUTLOOK_H
 #define COORDINATOR_STATUS_OUTLOOK_H

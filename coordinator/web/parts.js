@@ -68,7 +68,9 @@ export async function ask(path, parameters) {
   for (const [name, value] of Object.entries(parameters || {}))
     if (value !== undefined && value !== null && value !== '') query.set(name, value);
   const text = query.toString();
-  const answer = await fetch(`/api/${path}${text ? `?${text}` : ''}`, {cache: 'no-store'});
+  const answer = await fetch(`/api/${path}${text ? `?${text}` : ''}`, {cache: 'no-store'}).catch(() => {
+    throw new Error('No answer: what showed this page has ended, or is out of reach. “actsearch web DB” shows the search at any time.');
+  });
   const json = await answer.json();
   if (!answer.ok) throw new Error(json.error || `status ${answer.status}`);
   return json;

@@ -135,6 +135,12 @@ static void the_line_has_speed_updates_failures_and_the_best(void **state)
     strcpy(row.phase, "paused");
     monitor_detail(&monitor, &row, 5000 + 3600000, &text);
     assert_non_null(strstr(buf_text(&text), "paused (actsearch resume): 12/60"));
+    assert_null(strstr(buf_text(&text), "trials/h"));
+    buf_clear(&text);
+    strcpy(row.phase, "search"); /* the hours of the pause do not count */
+    row.done += 10;
+    monitor_detail(&monitor, &row, 5000 + 2 * 3600000, &text);
+    assert_non_null(strstr(buf_text(&text), ", 10 trials/h"));
     buf_release(&text);
     experiment_destroy(&experiment);
 }
