@@ -291,16 +291,16 @@ int plot_script_betas(struct store_reader *reader, const struct plot_options *op
     buf_printf(script, "set yrange [*:*]\nset offsets 0, 0, graph 0.05, graph 0.05\n"
                        "set ylabel 'value of b, a dot for each channel'\nplot ");
     for (int k = 0; k < inside->betas; k++) {
-        const double initial = (double)inside->layers[0].betas[INSIDE_BEFORE][k];
-        buf_printf(script,
-                   "%s%.6g with lines linewidth 1.5 dashtype (6,4) linecolor '#444444' notitle, "
-                   "$dots%d with points pointtype 7 pointsize 0.45 ",
-                   k ? ", " : "", initial, k);
+        buf_printf(script, "$dots%d with points pointtype 7 pointsize 0.45 ", k);
         plot_line_style(script, false, k);
-        buf_printf(script, " title 'b%d', $medians%d using 1:2:(0.7):(0) with vectors nohead ", k, k);
-        plot_line_style(script, false, k);
-        buf_printf(script, " title 'b%d: median'", k);
+        buf_printf(script, " title 'b%d', ", k);
     }
+    for (int k = 0; k < inside->betas; k++)
+        buf_printf(script,
+                   "%.6g with lines linewidth 1.5 dashtype (6,4) linecolor '#444444' notitle, "
+                   "$medians%d using 1:2:(0.7):(0) with vectors nohead linewidth 2.4 linecolor '#000000' %s",
+                   (double)inside->layers[0].betas[INSIDE_BEFORE][k], k,
+                   k + 1 < inside->betas ? "notitle, " : "title 'median'");
     buf_printf(script, "\nunset multiplot\n");
     retrained_release(&retrained);
     return 0;
