@@ -4,6 +4,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "common/experiment.h"
+#include "common/text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -68,7 +69,7 @@ __attribute__((format(printf, 3, 4))) static void put_line(struct screen *screen
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
-    terminal_disarm(text);
+    text_disarm(text);
     const bool coloured = screen->view->colours && style[0];
     const bool fits = text_width(text) <= screen->view->columns;
     const size_t size = terminal_fit(text, fits ? screen->view->columns : screen->view->columns - 1);

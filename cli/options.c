@@ -78,12 +78,14 @@ int expr_argument(const char *text, struct expr **ret_expr)
     return STATUS_USAGE;
 }
 
-/* The row of the long option that the argument names, perhaps cut short; NULL where there is none. */
+/* The row of the option that the argument names, a long one perhaps cut short; NULL where there is none. */
 static const struct argp_option *option_named(const struct argp_option *options, const char *argument)
 {
-    const size_t length = strcspn(argument + 2, "=");
-    for (const struct argp_option *option = options; option->name; option++)
-        if (length > 0 && strncmp(argument + 2, option->name, length) == 0)
+    const bool is_long = argument[1] == '-';
+    const size_t length = is_long ? strcspn(argument + 2, "=") : 0;
+    for (const struct argp_option *option = options; option->name || option->key; option++)
+        if (is_long ? option->name && length > 0 && strncmp(argument + 2, option->name, length) == 0
+                    : option->key == argument[1])
             return option;
     return NULL;
 }
@@ -95,14 +97,15 @@ static bool is_option(const struct argp_option *options, const char *argument)
     if (argument[0] != '-' || strcmp(argument, "-?") == 0 || strcmp(argument, "--") == 0)
         return true;
     if (argument[1] != '-')
-        return false;
+        return option_named(options, argument);
     return option_named(options, argument) || option_named(common, argument) ||
            strpbrk(argument, "=x(") == NULL;
 }
 
 static bool takes_value(const struct argp_option *options, const char *argument)
 {
-    if (strncmp(argument, "--", 2) != 0 || strchr(argument, '='))
+    const bool is_long = strncmp(argument, "--", 2) == 0;
+    if (argument[0] != '-' || (is_long ? strchr(argument, '=') != NULL : strlen(argument) != 2))
         return false;
     const struct argp_option *option = option_named(options, argument);
     return option && option->arg;

@@ -18,6 +18,8 @@ enum {
     OPTION_OWN = 0x200,
 };
 
+#define MAX_SEED ((INT64_C(1) << 53) - 1) /* of --seed: survives JSON */
+
 /* Rows for a command's struct argp_option[]. */
 #define OPTION_ROW_JSON                                                                                      \
     {                                                                                                        \
@@ -49,7 +51,7 @@ double *option_reals(const struct argp_state *state, const char *option, const c
 int expr_argument(const char *text, struct expr **ret_expr);
 
 /* argp_parse for a command that takes expressions as arguments, which may begin with a minus sign: -x^2 is
- * not an option. All options of such a command are long ones. */
+ * not an option. Short options must not begin as an expression does. */
 void expr_argp_parse(const struct argp *parser, int argc, char **argv, void *input);
 
 /* Texts in the order given (the --set options). */

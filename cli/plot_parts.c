@@ -58,11 +58,10 @@ void plot_point_style(struct buf *script, bool reference, int index)
                reference ? greys[index % GREYS] : colours[index % COLOURS]);
 }
 
-/* "x*sigmoid(b0*x)", cut where it is too long for a legend. malloc'd. */
-static char *short_formula(const char *activation)
+char *plot_formula(const char *activation, int width)
 {
-    return strlen(activation) <= LEGEND_WIDTH ? xstrdup(activation)
-                                              : xasprintf("%.*s…", LEGEND_WIDTH - 1, activation);
+    return strlen(activation) <= (size_t)width ? xstrdup(activation)
+                                               : xasprintf("%.*s…", width - 1, activation);
 }
 
 /* ---- the functions that are drawn ---------------------------------------------------------------------- */
@@ -125,7 +124,7 @@ int picked_functions(const struct picked *picked)
 
 void plot_legend(struct buf *script, const char *activation, long long rank, double accuracy, bool reference)
 {
-    char *formula = short_formula(activation);
+    char *formula = plot_formula(activation, LEGEND_WIDTH);
     char *text =
         xasprintf("%.2f %%  %s  (%s%lld)", 100 * accuracy, formula, reference ? "reference, #" : "#", rank);
     gnuplot_put_text(script, text);

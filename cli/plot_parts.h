@@ -20,6 +20,9 @@ void plot_title(struct buf *script, int height, const char *title, const char *s
 void plot_line_style(struct buf *script, bool reference, int index);
 void plot_point_style(struct buf *script, bool reference, int index);
 
+/* "x*sigmoid(b0*x)", cut where it is wider than so many characters. malloc'd. */
+char *plot_formula(const char *activation, int width);
+
 /* "48.30 %  x*sigmoid(b0*x)  (#3)", as a string of the script. */
 void plot_legend(struct buf *script, const char *activation, long long rank, double accuracy, bool reference);
 
@@ -48,6 +51,11 @@ int plot_script_space(struct store_reader *reader, const struct plot_options *op
 /* plots_policy.c */
 int plot_script_policy(struct store_reader *reader, const struct plot_options *options,
                        struct buf *ret_script, struct problem *problem);
+/* plots_inside.c */
+int plot_script_preactivations(struct store_reader *reader, const struct plot_options *options,
+                               struct buf *ret_script, struct problem *problem);
+int plot_script_betas(struct store_reader *reader, const struct plot_options *options, struct buf *ret_script,
+                      struct problem *problem);
 /* plots_function.c */
 int plot_script_functions(struct store_reader *reader, const struct plot_options *options,
                           struct buf *ret_script, struct problem *problem);

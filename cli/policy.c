@@ -30,6 +30,16 @@ static const char json_sql[] =
     "AND (last.version - policy_version) % (1 + (last.version - 1) / CAST(?1 AS INTEGER)) = 0 "
     "ORDER BY policy_version) AS h))";
 
+/* Each version has the same tokens, 0, 1, …: what follows counts rows. */
+static bool are_whole(const struct answer *history)
+{
+    const int tokens = policy_tokens(history);
+    bool whole = tokens > 0 && history->rows % tokens == 0;
+    for (int row = 0; whole && row < history->rows; row++)
+        whole = answer_int(history, row, "at") == row % tokens;
+    return whole;
+}
+
 int policy_history(struct store_reader *reader, int most, struct answer *ret_history, struct problem *problem)
 {
     char number[16];
@@ -40,6 +50,9 @@ int policy_history(struct store_reader *reader, int most, struct answer *ret_his
         err = problem_set(problem, ERR_NOT_FOUND,
                           "the search has learnt nothing yet (exhaustive and random never do), so there is "
                           "nothing to show of it");
+    if (!err && !are_whole(ret_history))
+        err =
+            problem_set(problem, ERR_CORRUPT, "the policies in search_history are not lists of equal length");
     return err;
 }
 

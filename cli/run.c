@@ -33,6 +33,7 @@ enum {
     OPTION_DB = OPTION_OWN,
     OPTION_WORKERS,
     OPTION_HTTP,
+    OPTION_HTTP_INSECURE,
     OPTION_TRAINER,
     OPTION_TRAINER_NAME,
     OPTION_TABLE,
@@ -45,6 +46,7 @@ enum {
 
 struct arguments {
     const char *path, *database, *cache, *table, *http;
+    bool http_insecure;
     const char *trainer, *trainer_name; /* NULL: the built-in one; the worker's default */
     struct option_list overrides;
     int workers;
@@ -58,6 +60,8 @@ static const struct argp_option options[] = {
     OPTION_ROW_CACHE,
     {"http", OPTION_HTTP, "ADDRESS:PORT", 0,
      "Show the search on a web page there while it runs, such as 127.0.0.1:8080", 0},
+    {"http-insecure", OPTION_HTTP_INSECURE, 0, 0,
+     "Let other machines see the web page: anyone who reaches the port can read all of the search", 0},
     {"trainer", OPTION_TRAINER, "CMD", 0,
      "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
     {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
@@ -85,9 +89,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         option_list_add(&arguments->overrides, value);
         return 0;
     case OPTION_HTTP:
-        if (http_check(&(struct http_settings){.address = value}, &problem) != 0)
-            argp_error(state, "--http: %s", problem.text);
         arguments->http = value;
+        return 0;
+    case OPTION_HTTP_INSECURE:
+        arguments->http_insecure = true;
         return 0;
     case OPTION_CACHE:
         arguments->cache = value;
@@ -115,6 +120,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (!arguments->path)
             argp_error(state, "expected an experiment file, FILE.ini");
+        if (arguments->http && http_check(&(struct http_settings){.address = arguments->http,
+                                                                  .insecure = arguments->http_insecure},
+                                          &problem) != 0)
+            argp_error(state, "--http: %s", problem.text);
         if (arguments->trainer_name && !arguments->trainer)
             argp_error(state, "--trainer-name is for a --trainer");
         if (arguments->table && arguments->trainer)
@@ -323,6 +332,8 @@ static int coordinator_arguments(const struct run *run, char ***ret_argv, struct
     if (arguments->http) {
         argv[count++] = "--http";
         argv[count++] = arguments->http;
+        if (arguments->http_insecure)
+            argv[count++] = "--http-insecure";
     }
     if (arguments->verbose)
         argv[count++] = "-v";
@@ -461,6 +472,16 @@ static void say_stopped(struct run *run)
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
+/* Port 0 is any that is free: which, only the coordinator knows. */
+static void say_where_the_page_is(const struct run *run)
+{
+    const char *address = run->arguments->http;
+    if (strcmp(strrchr(address, ':'), ":0") == 0)
+        fprintf(stderr, "actsearch run: the address of the web page is in %s\n", run->log_path);
+    else
+        fprintf(stderr, "actsearch run: web page at http://%s/\n", address);
+}
+
 /* Starts it all. 0 when the search is finished, ERR_STOPPED when it was asked to stop. */
 static int start_and_work(struct run *run, struct problem *problem)
 {
@@ -484,7 +505,7 @@ static int start_and_work(struct run *run, struct problem *problem)
                     "goes on\n",
                     workers, workers == 1 ? "" : "s", run->database, run->log_path);
         if (run->progress && run->arguments->http)
-            fprintf(stderr, "actsearch run: web page at http://%s/\n", run->arguments->http);
+            say_where_the_page_is(run);
         stops_take();
         const time_t now = time(NULL);
         struct tm utc;

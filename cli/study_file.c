@@ -1,188 +1,17 @@
 #include "cli/study_file.h"
 
+#include "cli/study_lines.h"
 #include "common/functions.h"
 #include "common/ini.h"
 #include "common/json.h"
 #include "common/text.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- the keys of [study] ------------------------------------------------------------------------------- */
-
-struct head {
-    char name[NAME_BYTES];
-    int64_t seed, seeds;
-    char *functions, *models, *data, *lrs, *against; /* lists */
-};
-
-#define KEY(key_, type_, ...)                                                                                \
-    {                                                                                                        \
-        .section = "study", .key = #key_, .type = type_, SETTING_FIELD(struct head, key_),                   \
-        .allowed = __VA_ARGS__                                                                               \
-    }
-static const struct setting keys[] = {
-    KEY(name, SETTING_NAME, {.whole = {0, 0}}),
-    KEY(seed, SETTING_INT, {.whole = {0, INT64_MAX}}),
-    KEY(seeds, SETTING_INT, {.whole = {1, 1000}}),
-    KEY(functions, SETTING_LIST, {.whole = {1, STUDY_MAX_FUNCTIONS}}),
-    KEY(models, SETTING_LIST, {.whole = {1, STUDY_MAX_MODELS}}),
-    KEY(data, SETTING_LIST, {.whole = {1, STUDY_MAX_DATA}}),
-    KEY(lrs, SETTING_LIST, {.whole = {1, STUDY_MAX_RATES}}),
-    KEY(against, SETTING_LIST, {.whole = {1, 1}}),
-};
-enum { KEYS = sizeof keys / sizeof *keys };
-
-/* ---- reading ------------------------------------------------------------------------------------------- */
-
-/* A line of another section, which some or all cells take over. */
-struct pair {
-    char *section, *key, *value; /* "child", "model NAME", "data NAME", "queue", "log" */
-    int line;                    /* 0: an override */
-};
-
-enum { OVERRIDDEN = -1 };
-
-struct reading {
-    const char *name;
-    struct head head;
-    int head_line[KEYS]; /* 0: not in the file; OVERRIDDEN */
-    struct pair *pairs;
-    int pair_count;
-    struct experiment *scratch; /* takes each line, to see whether it can be taken */
-    bool overriding;
-};
 
 static bool begins(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
-}
-
-static bool of_a_network(const char *section)
-{
-    return begins(section, "model ") || begins(section, "data ");
-}
-
-static bool is_operational(const char *section)
-{
-    return strcmp(section, "queue") == 0 || strcmp(section, "log") == 0;
-}
-
-static int refuse_section(const char *section, struct problem *problem)
-{
-    return problem_set(
-        problem, ERR_INPUT,
-        "there is no section [%.48s] in a study; the sections are [study] [child] [model NAME] "
-        "[data NAME] [queue] [log]",
-        section);
-}
-
-/* Keys of [child] that a study sets itself. */
-static const char *own_key(const char *key)
-{
-    return strcmp(key, "model") == 0   ? "study.models"
-           : strcmp(key, "data") == 0  ? "study.data"
-           : strcmp(key, "seeds") == 0 ? "study.seeds"
-                                       : NULL;
-}
-
-static int check_pair(struct reading *reading, const char *section, const char *key, const char *value,
-                      struct problem *problem)
-{
-    const bool child = strcmp(section, "child") == 0 || of_a_network(section);
-    if (!child && !is_operational(section))
-        return refuse_section(section, problem);
-    if (child && own_key(key))
-        return problem_set(problem, ERR_INPUT, "%.60s.%s: a study has %s", section, key, own_key(key));
-    if (of_a_network(section) && strcmp(key, "lrs") == 0) {
-        struct head unused = {0};
-        int err = setting_set(setting_find(keys, KEYS, "study", "lrs"), &unused, value, problem);
-        free(unused.lrs);
-        return err;
-    }
-    return experiment_set(reading->scratch, child ? "child" : section, key, value, problem);
-}
-
-static int take_head(struct reading *reading, const char *key, const char *value, int line,
-                     struct problem *problem)
-{
-    const struct setting *setting = setting_find(keys, KEYS, "study", key);
-    if (!setting) {
-        const char *nearest = setting_nearest(keys, KEYS, "study", key);
-        struct buf allowed = {0};
-        for (int i = 0; i < KEYS; i++)
-            buf_printf(&allowed, "%s%s", i ? ", " : "", keys[i].key);
-        problem_set(problem, ERR_INPUT, "[study] has no key '%.48s'%s%s%s; the keys are %s", key,
-                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-                    buf_text(&allowed));
-        buf_release(&allowed);
-        return ERR_INPUT;
-    }
-    int *first = &reading->head_line[setting - keys];
-    if (*first && !reading->overriding)
-        return problem_set(problem, ERR_INPUT, "study.%s stands there twice, first in line %d", key, *first);
-    *first = reading->overriding ? OVERRIDDEN : line;
-    int err = setting_set(setting, &reading->head, value, problem);
-    if (err)
-        problem_prefix(problem, "study.%s", key);
-    return err;
-}
-
-static int take_pair(void *context, const char *section, const char *key, const char *value, int line,
-                     struct problem *problem)
-{
-    struct reading *reading = context;
-    if (strcmp(section, "study") == 0)
-        return take_head(reading, key, value, line, problem);
-    for (int i = 0; i < reading->pair_count && !reading->overriding; i++)
-        if (strcmp(reading->pairs[i].section, section) == 0 && strcmp(reading->pairs[i].key, key) == 0)
-            return problem_set(problem, ERR_INPUT, "%.60s.%.48s stands there twice, first in line %d",
-                               section, key, reading->pairs[i].line);
-    int err = check_pair(reading, section, key, value, problem);
-    if (err)
-        return err;
-    reading->pairs = xrealloc(reading->pairs, (size_t)reading->pair_count + 1, sizeof *reading->pairs);
-    reading->pairs[reading->pair_count++] =
-        (struct pair){xstrdup(section), xstrdup(key), xstrdup(value), line};
-    return 0;
-}
-
-/* "section.key=value"; a section may have dots in it ("model net.2"), a key has none. */
-static int take_override(struct reading *reading, const char *text, struct problem *problem)
-{
-    const char *equals = strchr(text, '='), *dot = equals;
-    while (dot && dot > text && *dot != '.')
-        dot--;
-    int err;
-    if (!equals || dot == text || strlen(text) > INI_VALUE_MAX) {
-        err = problem_set(problem, ERR_INPUT, "expected section.key=value");
-    } else {
-        char *section = xasprintf("%.*s", (int)(dot - text), text);
-        char *key = xasprintf("%.*s", (int)(equals - dot - 1), dot + 1);
-        err = take_pair(reading, section, key, equals + 1, 0, problem);
-        free(section);
-        free(key);
-    }
-    if (err)
-        problem_prefix(problem, "--set %.120s", text);
-    return err ? ERR_USAGE : 0;
-}
-
-/* Puts file and line before a problem that begins with "study.key: ", or that has a line. */
-static int place(const struct reading *reading, struct problem *problem, int err)
-{
-    for (int i = 0; i < KEYS && problem->line == 0; i++) {
-        char *start = xasprintf("study.%s: ", keys[i].key);
-        if (begins(problem->text, start))
-            problem->line = reading->head_line[i] == OVERRIDDEN ? 0 : reading->head_line[i];
-        free(start);
-    }
-    if (problem->line > 0)
-        problem_prefix(problem, "%.200s:%d", reading->name, problem->line);
-    else
-        problem_prefix(problem, "%.200s", reading->name);
-    return err;
 }
 
 /* ---- functions ----------------------------------------------------------------------------------------- */
@@ -305,36 +134,31 @@ static int read_names(const char *key, const char *text, char **names, int limit
     return err;
 }
 
-static int line_of(const struct reading *reading, const char *key)
-{
-    return reading->head_line[setting_find(keys, KEYS, "study", key) - keys];
-}
-
 /* A section of a network must be of one that is studied: a slip of the pen would be without effect. Where an override
  * has narrowed the list, those of the others rest. */
-static int check_sections(const struct reading *reading, const struct study *study, struct problem *problem)
+static int check_sections(const struct study_lines *lines, const struct study *study, struct problem *problem)
 {
-    for (int i = 0; i < reading->pair_count; i++) {
-        const char *section = reading->pairs[i].section;
-        if (!of_a_network(section))
+    for (int i = 0; i < lines->pair_count; i++) {
+        const char *section = lines->pairs[i].section;
+        if (!study_pair_of_network(&lines->pairs[i]))
             continue;
         const bool model = begins(section, "model ");
         const char *name = strchr(section, ' ') + 1;
         char *const *names = model ? study->models : study->data;
         const int count = model ? study->model_count : study->data_count;
-        bool found = line_of(reading, model ? "models" : "data") == OVERRIDDEN;
+        bool found = study_lines_overridden(lines, model ? "models" : "data");
         for (int k = 0; k < count && !found; k++)
             found = strcmp(names[k], name) == 0;
         if (!found) {
-            return problem_at(problem, ERR_INPUT, reading->pairs[i].line, 0,
-                              "[%.60s]: study.%s has no '%.60s'", section, model ? "models" : "data", name);
+            return problem_at(problem, ERR_INPUT, lines->pairs[i].line, 0, "[%.60s]: study.%s has no '%.60s'",
+                              section, model ? "models" : "data", name);
         }
     }
     return 0;
 }
 
 /* Whether a line is for this network on this data set: 0 not, else how much it counts against others. */
-static int weight_of(const struct pair *pair, const char *model, const char *data)
+static int weight_of(const struct study_pair *pair, const char *model, const char *data)
 {
     if (strcmp(pair->section, "child") == 0)
         return 1;
@@ -348,14 +172,13 @@ static int weight_of(const struct pair *pair, const char *model, const char *dat
 enum { WEIGHTS = 3 };
 
 /* The grid of this network on this data set, or NULL where there is none: then it is child.lr. */
-static const char *rates_of(const struct reading *reading, const char *model, const char *data)
+static const char *rates_of(const struct study_lines *lines, const char *model, const char *data)
 {
-    const char *rates = reading->head.lrs;
+    const char *rates = lines->head.lrs;
     for (int weight = 1; weight <= WEIGHTS; weight++)
-        for (int i = 0; i < reading->pair_count; i++)
-            if (strcmp(reading->pairs[i].key, "lrs") == 0 &&
-                weight_of(&reading->pairs[i], model, data) == weight)
-                rates = reading->pairs[i].value;
+        for (int i = 0; i < lines->pair_count; i++)
+            if (strcmp(lines->pairs[i].key, "lrs") == 0 && weight_of(&lines->pairs[i], model, data) == weight)
+                rates = lines->pairs[i].value;
     return rates;
 }
 
@@ -404,15 +227,15 @@ static int start_experiment(const struct study *study, struct experiment **ret_e
     return err;
 }
 
-static int set_child(const struct reading *reading, const char *model, const char *data,
+static int set_child(const struct study_lines *lines, const char *model, const char *data,
                      struct experiment *experiment, struct problem *problem)
 {
     int err = experiment_set(experiment, "child", "model", model, problem);
     if (!err)
         err = experiment_set(experiment, "child", "data", data, problem);
     for (int weight = 1; weight <= WEIGHTS; weight++)
-        for (int i = 0; i < reading->pair_count && !err; i++) {
-            const struct pair *pair = &reading->pairs[i];
+        for (int i = 0; i < lines->pair_count && !err; i++) {
+            const struct study_pair *pair = &lines->pairs[i];
             if (weight_of(pair, model, data) == weight && strcmp(pair->key, "lrs") != 0)
                 err = experiment_set(experiment, "child", pair->key, pair->value, problem);
         }
@@ -420,32 +243,32 @@ static int set_child(const struct reading *reading, const char *model, const cha
 }
 
 /* What no result depends on is in the file of a cell as it is in that of the study. */
-static int set_operational(const struct reading *reading, struct experiment *experiment,
+static int set_operational(const struct study_lines *lines, struct experiment *experiment,
                            struct problem *problem)
 {
     int err = 0;
-    for (int i = 0; i < reading->pair_count && !err; i++) {
-        const struct pair *pair = &reading->pairs[i];
-        if (is_operational(pair->section))
+    for (int i = 0; i < lines->pair_count && !err; i++) {
+        const struct study_pair *pair = &lines->pairs[i];
+        if (study_pair_operational(pair))
             err = experiment_set(experiment, pair->section, pair->key, pair->value, problem);
     }
     return err;
 }
 
-static void put_operational(const struct reading *reading, struct buf *text)
+static void put_operational(const struct study_lines *lines, struct buf *text)
 {
-    for (int i = 0; i < reading->pair_count; i++) {
-        const struct pair *pair = &reading->pairs[i];
-        bool last = is_operational(pair->section); /* an override stands behind what it replaces */
-        for (int k = i + 1; k < reading->pair_count && last; k++)
-            last = strcmp(reading->pairs[k].section, pair->section) != 0 ||
-                   strcmp(reading->pairs[k].key, pair->key) != 0;
+    for (int i = 0; i < lines->pair_count; i++) {
+        const struct study_pair *pair = &lines->pairs[i];
+        bool last = study_pair_operational(pair); /* an override stands behind what it replaces */
+        for (int k = i + 1; k < lines->pair_count && last; k++)
+            last = strcmp(lines->pairs[k].section, pair->section) != 0 ||
+                   strcmp(lines->pairs[k].key, pair->key) != 0;
         if (last)
             buf_printf(text, "\n[%s]\n%s = %s\n", pair->section, pair->key, pair->value);
     }
 }
 
-static int add_cell(const struct reading *reading, struct study *study, int data, int model, int rate,
+static int add_cell(const struct study_lines *lines, struct study *study, int data, int model, int rate,
                     double lr, struct problem *problem)
 {
     char lr_text[REAL_TEXT];
@@ -456,25 +279,25 @@ static int add_cell(const struct reading *reading, struct study *study, int data
     cell->name = xasprintf("%s+%s+%s", study->data[data], study->models[model], lr_text);
     int err = start_experiment(study, &cell->experiment, problem);
     if (!err)
-        err = set_child(reading, study->models[model], study->data[data], cell->experiment, problem);
+        err = set_child(lines, study->models[model], study->data[data], cell->experiment, problem);
     if (!err)
         err = experiment_set(cell->experiment, "child", "lr", lr_text, problem);
     if (!err)
-        err = set_operational(reading, cell->experiment, problem);
+        err = set_operational(lines, cell->experiment, problem);
     if (!err && (err = experiment_check(cell->experiment, problem)) != 0)
         problem_prefix(problem, "%s", cell->name);
     if (!err) {
         struct buf text = {0};
         char *canonical = experiment_text(cell->experiment);
         buf_printf(&text, "%s", canonical);
-        put_operational(reading, &text);
+        put_operational(lines, &text);
         cell->text = (char *)text.data;
         free(canonical);
     }
     return err;
 }
 
-static int make_cells(const struct reading *reading, struct study *study, struct problem *problem)
+static int make_cells(const struct study_lines *lines, struct study *study, struct problem *problem)
 {
     int err = 0;
     for (int d = 0; d < study->data_count && !err; d++)
@@ -484,22 +307,22 @@ static int make_cells(const struct reading *reading, struct study *study, struct
             struct experiment *draft = NULL;
             err = start_experiment(study, &draft, problem);
             if (!err)
-                err = set_child(reading, study->models[m], study->data[d], draft, problem);
+                err = set_child(lines, study->models[m], study->data[d], draft, problem);
             if (!err)
-                err = read_rates(rates_of(reading, study->models[m], study->data[d]), draft->child.lr, rates,
+                err = read_rates(rates_of(lines, study->models[m], study->data[d]), draft->child.lr, rates,
                                  &count, problem);
             experiment_destroy(&draft);
             for (int r = 0; r < count && !err; r++)
-                err = add_cell(reading, study, d, m, r, rates[r], problem);
+                err = add_cell(lines, study, d, m, r, rates[r], problem);
         }
     return err;
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------- */
 
-static int build(const struct reading *reading, struct study *study, struct problem *problem)
+static int build(const struct study_lines *lines, struct study *study, struct problem *problem)
 {
-    const struct head *head = &reading->head;
+    const struct study_head *head = &lines->head;
     memcpy(study->name, head->name, sizeof study->name);
     study->seed = head->seed;
     study->seeds = head->seeds;
@@ -514,48 +337,19 @@ static int build(const struct reading *reading, struct study *study, struct prob
     if (!err)
         err = read_names("data", head->data, study->data, STUDY_MAX_DATA, &study->data_count, problem);
     if (!err)
-        err = check_sections(reading, study, problem);
-    return err ? err : make_cells(reading, study, problem);
-}
-
-static void reading_release(struct reading *reading)
-{
-    for (int i = 0; i < reading->pair_count; i++) {
-        free(reading->pairs[i].section);
-        free(reading->pairs[i].key);
-        free(reading->pairs[i].value);
-    }
-    free(reading->pairs);
-    free(reading->head.functions);
-    free(reading->head.models);
-    free(reading->head.data);
-    free(reading->head.lrs);
-    free(reading->head.against);
-    experiment_destroy(&reading->scratch);
+        err = check_sections(lines, study, problem);
+    return err ? err : make_cells(lines, study, problem);
 }
 
 int study_parse(const char *name, const char *text, const char *const *overrides, int override_count,
                 struct study **ret_study, struct problem *problem)
 {
-    struct reading reading = {.name = name,
-                              .head = {.name = "study",
-                                       .seed = 1,
-                                       .seeds = 5,
-                                       .models = xstrdup("cnn"),
-                                       .data = xstrdup("fashion-mnist")}};
+    struct study_lines lines;
     struct study *study = xcalloc(1, sizeof *study);
-    *problem = (struct problem){0};
-    int err = experiment_parse("", "[search]\nalgorithm = none\n", NULL, 0, &reading.scratch, problem);
-    assert(err == 0);
-    err = ini_read(text, take_pair, &reading, problem);
-    if (err)
-        place(&reading, problem, err);
-    reading.overriding = true;
-    for (int i = 0; i < override_count && !err; i++)
-        err = take_override(&reading, overrides[i], problem);
-    if (!err && (err = build(&reading, study, problem)) != 0)
-        place(&reading, problem, err);
-    reading_release(&reading);
+    int err = study_lines_read(name, text, overrides, override_count, &lines, problem);
+    if (!err && (err = build(&lines, study, problem)) != 0)
+        study_lines_place(&lines, problem, err);
+    study_lines_release(&lines);
     if (err)
         study_destroy(&study);
     else

@@ -2,6 +2,7 @@
 
 #include "cli/terminal.h"
 #include "common/err.h"
+#include "common/text.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -63,7 +64,7 @@ void table_cell(struct table *table, const char *format, ...)
     if (vasprintf(&text, format, arguments) < 0)
         abort();
     va_end(arguments);
-    terminal_disarm(text);
+    text_disarm(text);
     row->cells[row->count++] = text;
 }
 

@@ -48,16 +48,6 @@ bool terminal_has_colours(FILE *out)
     return terminal_moves(out) && !(no_color && no_color[0]);
 }
 
-void terminal_disarm(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at; at++) {
-        if (*at < ' ' || *at == 0x7F)
-            *at = '?';
-        else if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0) /* those of C1, U+0080 to U+009F */
-            at[0] = at[1] = '?';
-    }
-}
-
 size_t terminal_fit(const char *text, int columns)
 {
     size_t size = 0;

@@ -17,9 +17,6 @@ bool terminal_moves(FILE *out);
 /* The same, and NO_COLOR is not set (no-color.org). */
 bool terminal_has_colours(FILE *out);
 
-/* Makes each control character a '?': it would be a command to the terminal. */
-void terminal_disarm(char *text);
-
 /* How many bytes of the UTF-8 text take `columns` at most. */
 size_t terminal_fit(const char *text, int columns);
 

@@ -1,10 +1,9 @@
 /* actsearch train: one child network with one activation function, here and now. */
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "cli/progress.h"
+#include "cli/training.h"
 #include "common/json.h"
 #include "common/simd.h"
-#include "worker/nn/train.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -18,13 +17,12 @@ enum {
     OPTION_ACTIVATION,
     OPTION_STEPS,
     OPTION_TEST,
-    OPTION_DESCRIBE
+    OPTION_DESCRIBE,
+    OPTION_INSIDE
 };
 
-static const int64_t max_seed = (INT64_C(1) << 53) - 1; /* survives JSON */
-
 struct arguments {
-    const char *activation, *cache;
+    const char *activation, *cache, *inside;
     struct child child;
     int64_t seed;
     bool test, describe, json, verbose;
@@ -40,7 +38,13 @@ static const struct argp_option options[] = {
     {"set", OPTION_SET, "child.KEY=VALUE", 0,
      "Another value for a key of the section [child]; may be repeated", 0},
     {"test", OPTION_TEST, 0, 0, "Evaluate on the test set too", 0},
-    {"describe", OPTION_DESCRIBE, 0, 0, "Print layers, shapes, parameters, multiply-adds and how the authors trained the model; train nothing", 0},
+    {"describe", OPTION_DESCRIBE, 0, 0,
+     "Print layers, shapes, parameters, multiply-adds and how the authors trained the model; train nothing",
+     0},
+    {"inside", OPTION_INSIDE, "FILE.json", 0,
+     "Look into the network, untrained and trained: write histograms of the preactivations and each b, by "
+     "layer",
+     0},
     {"verbose", 'v', 0, 0, "Say which CPU, kernels and data are used", 0},
     OPTION_ROW_CACHE,
     OPTION_ROW_JSON,
@@ -88,7 +92,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         child_option(state, &arguments->child, "steps", value);
         return 0;
     case OPTION_SEED:
-        arguments->seed = option_int(state, "--seed", value, 0, max_seed);
+        arguments->seed = option_int(state, "--seed", value, 0, MAX_SEED);
         return 0;
     case OPTION_SET:
         set_option(state, &arguments->child, value);
@@ -98,6 +102,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_DESCRIBE:
         arguments->describe = true;
+        return 0;
+    case OPTION_INSIDE:
+        arguments->inside = value;
         return 0;
     case OPTION_CACHE:
         arguments->cache = value;
@@ -116,6 +123,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             argp_error(state, "expected --activation EXPR, such as --activation 'x*sigmoid(b*x)'");
         if (arguments->describe && arguments->json)
             argp_error(state, "--describe is text for people and has no --json");
+        if (arguments->describe && arguments->inside)
+            argp_error(state, "--describe trains nothing, so there is nothing to write with --inside");
         if (train_model_check(arguments->child.model, &problem) || child_check(&arguments->child, &problem))
             argp_error(state, "%s", problem.text);
         return 0;
@@ -228,30 +237,24 @@ static void print_result(const struct arguments *arguments, const char *activati
            (double)result->peak_memory_bytes / 1e6);
 }
 
-static bool show_progress(void *context, const struct train_progress *progress)
-{
-    char detail[80];
-    snprintf(detail, sizeof detail, "step %lld of %lld, loss %.4f", (long long)progress->step,
-             (long long)progress->steps, progress->train_loss);
-    progress_show(context, (double)progress->step / (double)progress->steps, detail);
-    return true;
-}
-
 /* ---- the command -----------------------------------------------------------------------------------------
  */
 
 static int train(const struct arguments *arguments, const struct data *data, const struct expr *activation)
 {
     struct problem problem;
-    const struct train_job job = {.activation = activation,
-                                  .child = &arguments->child,
-                                  .seed = (uint64_t)arguments->seed,
-                                  .data = data,
-                                  .test = arguments->test};
     struct train_result result;
-    struct progress *progress = progress_new(stderr);
-    const int err = train_run(&job, show_progress, progress, &result, &problem);
-    progress_destroy(&progress);
+    struct inside inside = {0};
+    struct train_job job = {.activation = activation,
+                            .child = &arguments->child,
+                            .seed = (uint64_t)arguments->seed,
+                            .data = data,
+                            .test = arguments->test,
+                            .inside = arguments->inside ? &inside : NULL};
+    int err = training_run(&job, &result, &problem);
+    if (!err && arguments->inside)
+        err = inside_write(arguments->inside, &job, &result, &problem);
+    inside_release(&inside);
     if (err)
         return print_problem("actsearch train", NULL, &problem);
     char *text = expr_print(activation);

@@ -25,11 +25,11 @@ static bool is_table(const char *path)
 
 enum { POINTS = 64 };
 
-/* Trainings by number, and the one whose points are being collected. */
+/* Trainings and their ids, which ascend, and the one whose points are being collected. */
 struct collector {
-    struct table_trial **trial_of; /* by id; NULL: of no interest */
-    int64_t most;                  /* the highest id */
-    int64_t trial;                 /* 0: none yet */
+    struct table_trial *trials;
+    int64_t *ids;
+    int count, at; /* at == count: they are all done */
     int points;
     int64_t step[POINTS];
     double loss[POINTS];
@@ -43,7 +43,7 @@ static double real_of(const char *text)
 static void put_curve(struct collector *collector)
 {
     if (collector->points > 0)
-        trial_table_put_curve(collector->trial_of[collector->trial], collector->step, collector->loss,
+        trial_table_put_curve(&collector->trials[collector->at], collector->step, collector->loss,
                               collector->points);
     collector->points = 0;
 }
@@ -54,12 +54,13 @@ static bool take_point(void *context, int columns, const char *const *names, con
     const int64_t trial = strtoll(values[0], NULL, 10);
     (void)columns;
     (void)names;
-    if (trial > collector->most || !collector->trial_of[trial])
-        return true;
-    if (trial != collector->trial)
+    while (collector->at < collector->count && collector->ids[collector->at] < trial) {
         put_curve(collector);
-    collector->trial = trial;
-    if (collector->points < POINTS) {
+        collector->at++;
+    }
+    if (collector->at == collector->count)
+        return false;
+    if (collector->ids[collector->at] == trial && collector->points < POINTS) {
         collector->step[collector->points] = strtoll(values[1], NULL, 10);
         collector->loss[collector->points++] = real_of(values[2]);
     }
@@ -94,22 +95,20 @@ static int read_trials(struct store_reader *reader, struct trial_table *table, s
     int err = answer_query(reader, outcomes, NULL, &answer, problem);
     if (err)
         return err;
-    struct collector collector = {0};
-    if (answer.rows > 0)
-        collector.most = answer_int(&answer, answer.rows - 1, "id");
-    collector.trial_of = xcalloc((size_t)collector.most + 1, sizeof(struct table_trial *));
-    struct table_trial *trials = xcalloc((size_t)answer.rows + 1, sizeof *trials);
+    struct collector collector = {.count = answer.rows};
+    collector.trials = xcalloc((size_t)answer.rows + 1, sizeof *collector.trials);
+    collector.ids = xcalloc((size_t)answer.rows + 1, sizeof *collector.ids);
     for (int i = 0; i < answer.rows; i++) {
-        trials[i] = trial_of(&answer, i);
-        collector.trial_of[answer_int(&answer, i, "id")] = &trials[i];
+        collector.trials[i] = trial_of(&answer, i);
+        collector.ids[i] = answer_int(&answer, i, "id");
     }
     err = store_query(reader, points, NULL, 0, take_point, &collector, problem);
     if (!err)
         put_curve(&collector);
     for (int i = 0; i < answer.rows && !err; i++)
-        trial_table_add(table, &trials[i]);
-    free(trials);
-    free(collector.trial_of);
+        trial_table_add(table, &collector.trials[i]);
+    free(collector.trials);
+    free(collector.ids);
     answer_release(&answer);
     return err ? err : trial_table_settle(table, problem);
 }

@@ -296,3 +296,13 @@ size_t text_utf8_prefix(const char *text, size_t size)
         at += bytes;
     return at;
 }
+
+void text_disarm(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        if (*at < ' ' || *at == 0x7F)
+            *at = '?';
+        else if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0) /* those of C1, U+0080 to U+009F */
+            at[0] = at[1] = '?';
+    }
+}

@@ -51,4 +51,7 @@ size_t text_utf8_prefix(const char *text, size_t size);
 /* Name number `index` of "a|b|c". */
 void text_put_choice(struct buf *buf, const char *names, int index);
 
+/* Makes each control character a '?': whoever reads it on a terminal must get no command to that. */
+void text_disarm(char *text);
+
 #endif

@@ -1,5 +1,6 @@
 #include "coordinator/core_state.h"
 
+#include "common/text.h"
 #include "coordinator/consistent.h"
 #include "coordinator/finals.h"
 #include "coordinator/judge.h"
@@ -47,6 +48,7 @@ void core_note(struct core *core, const char *kind, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    text_disarm(text); /* what workers have said is in it */
     struct event_row *event = rows_event(&core->changes);
     *event = (struct event_row){.at_ms = core->now_ms, .kind = kind, .text = rows_keep(&core->changes, text)};
 }
@@ -217,8 +219,8 @@ static void serve_audits(struct core *core)
 }
 
 /* Whether an audit is under way, or waits for the end of a pause, or for somebody who can do it: who is there and has
- * done something before, for as long as it takes; who was there a moment ago, or is there and has done nothing yet, for one
- * lease: the end must not depend on a peer that only says HELLO. */
+ * done something before, for as long as it takes; who has done something and is away, or is or was there a moment ago and
+ * has done nothing yet, for one lease: the end must not depend on a peer that only says HELLO. */
 static bool audits_go_on(struct core *core)
 {
     if (core->audit.waiting == 0 || core->audit.under_way > 0) {
@@ -239,7 +241,7 @@ static bool audits_go_on(struct core *core)
             core->alone_since_ms = 0;
             return true;
         }
-        hope = hope || row->connected || proven;
+        hope = hope || row->connected || proven || core->now_ms < row->last_ms + core->leases.length_ms;
     }
     if (hope && core->alone_since_ms == 0)
         core->alone_since_ms = core->now_ms;

@@ -91,7 +91,9 @@ static int64_t withdraw(struct core *core)
     int64_t count = 0;
     for (size_t i = 0; i < kept->attempts.count; i++) {
         const struct attempt_row *row = &kept->attempts.items[i];
-        if (row->state == ATTEMPT_AGREED && !is_shut_out(core, row->worker) &&
+        const bool closed =
+            ledger_trial(&core->ledger, row->trial)->closed_by != 0; /* else it is open again */
+        if (row->state == ATTEMPT_AGREED && closed && !is_shut_out(core, row->worker) &&
             other_host(core, row->worker, first_worker(core, row->trial)))
             confirmed[row->trial] = true;
     }

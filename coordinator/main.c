@@ -178,6 +178,7 @@ static void run_release(struct run *run)
     core_destroy(&run->core);
     server_destroy(&run->server);
     rows_release(&run->restored);
+    control_leave(run->control);
     store_close(&run->store);
     control_close(&run->control); /* after the store: whoever waits for its end may open the database then */
     free(run->worker_option);

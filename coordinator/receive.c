@@ -3,6 +3,7 @@
 
 #include "common/hash.h"
 #include "common/numerics.h"
+#include "common/text.h"
 #include "coordinator/judge.h"
 
 #include <assert.h>
@@ -106,21 +107,14 @@ static bool crowded(struct core *core, uint32_t group, const struct msg_hello *h
     return true;
 }
 
-/* What people will read of it must not be a command to their terminals, and a host is one line (audit.h). */
-static void clean(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 /* `key` is "" for a worker without one. */
 static void on_hello(struct core *core, uint64_t peer, const char *key, struct msg_hello *hello)
 {
-    clean(hello->host);
-    clean(hello->trainer);
-    clean(hello->kernels);
-    clean(hello->cpu);
+    text_disarm(hello->worker); /* people will read all of it */
+    text_disarm(hello->host);   /* and it is one line (audit.h) */
+    text_disarm(hello->trainer);
+    text_disarm(hello->kernels);
+    text_disarm(hello->cpu);
     uint32_t group = key[0] != '\0' ? workers_group(&core->workers, key) : 0;
     char reason[480];
     if (core_finished(core)) {
@@ -343,12 +337,15 @@ static void on_failure(struct core *core, uint64_t peer, int64_t worker, const s
         core_send_to(core, peer, MSG_STALE, failure->attempt);
         return;
     }
+    char reason[sizeof failure->reason];
+    memcpy(reason, failure->reason, sizeof reason);
+    text_disarm(reason);
     claim_back(core, worker, row);
     if (lease_find(&core->leases, failure->attempt)) {
-        core_lose_lease(core, failure->attempt, ATTEMPT_FAILED, failure->reason);
+        core_lose_lease(core, failure->attempt, ATTEMPT_FAILED, reason);
         workers_count_failure(&core->workers, worker, core->experiment->queue.heartbeat_ms, core->now_ms);
     } else {
-        end_lost(core, row, ATTEMPT_FAILED, failure->reason);
+        end_lost(core, row, ATTEMPT_FAILED, reason);
     }
     core_send_to(core, peer, MSG_ACK, failure->attempt);
 }

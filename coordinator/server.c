@@ -49,10 +49,10 @@ struct server {
     } bad[BAD_GROUPS];
     int64_t progress_logged_ms;
     char *cache_dir;
-    const char *data;      /* the data set's name; NULL before server_offer */
-    struct offer *offer;   /* NULL: there is none to hand over */
-    struct blobs *blobs;   /* beside it */
-    int64_t offer_look_ms; /* when to look for it next; INT64_MAX: it is there, or cannot be used */
+    const char *data;         /* the data set's name; NULL before server_offer */
+    struct offer *offer;      /* NULL: there is none to hand over */
+    struct blobs *blobs;      /* beside it */
+    int64_t offer_look_ms;    /* when to look for it next; INT64_MAX: it is there, or cannot be used */
     struct control *control;  /* borrowed; NULL: none */
     enum control_order order; /* of this turn, answered after its commit */
     bool order_changes;       /* something: else it was so already */
@@ -472,12 +472,15 @@ bool server_was_ordered(const struct server *server)
 
 /* ---- a full disk ---- */
 
-/* Nothing can be made durable now; it can be stopped all the same. */
+/* Nothing can be made durable now; it can be stopped all the same, also by the order whose rows wait for room. */
 static int obey_without_disk(struct server *server, struct problem *problem)
 {
     if (!server->control)
         return 0;
-    const enum control_order order = control_read(server->control, server_now_ms(server));
+    const bool taken = server->order != CONTROL_NOTHING;
+    const enum control_order order =
+        taken ? server->order : control_read(server->control, server_now_ms(server));
+    server->order = CONTROL_NOTHING;
     if (order == CONTROL_STOP) {
         control_answer(server->control, true, true,
                        "stopping; the disk is full, so workers are not waited for");
@@ -486,7 +489,8 @@ static int obey_without_disk(struct server *server, struct problem *problem)
     }
     if (order != CONTROL_NOTHING)
         control_answer(server->control, false, false,
-                       "the disk is full, and the search stands still anyway: make room first");
+                       "the disk is full, and the search stands still anyway: %s",
+                       taken ? "make room, and this is done" : "make room first");
     return 0;
 }
 

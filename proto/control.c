@@ -96,7 +96,7 @@ static int address_of(const char *path, struct address *ret_address, struct prob
 /* ---- the coordinator's end ----------------------------------------------------------------------------- */
 
 struct control {
-    char *path;
+    char *path; /* NULL: there is no socket any more */
     int listener;
     int caller; /* −1: none */
     struct control_line line;
@@ -162,14 +162,22 @@ static void drop_caller(struct control *control)
     control->line.used = 0;
 }
 
+void control_leave(struct control *control)
+{
+    if (!control || !control->path)
+        return;
+    unlink(control->path);
+    free(control->path);
+    control->path = NULL;
+}
+
 void control_close(struct control **control)
 {
     if (!*control)
         return;
-    unlink((*control)->path); /* first, so that who sees the end finds nobody any more */
+    control_leave(*control); /* first, so that who sees the end finds nobody any more */
     close((*control)->listener);
     drop_caller(*control);
-    free((*control)->path);
     free(*control);
     *control = NULL;
 }
@@ -227,8 +235,22 @@ void control_answer(struct control *control, bool ok, bool stay, const char *for
 
 /* ---- the caller's end ---------------------------------------------------------------------------------- */
 
-/* Connects to the socket beside that database; errno is kept where connecting failed. */
-static int call(const char *database, int *ret_fd, struct problem *problem)
+static void wait_at_most(int fd, int option, int seconds)
+{
+    const struct timeval time = {.tv_sec = seconds};
+    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
+}
+
+static int not_answered(struct problem *problem)
+{
+    return problem_set(problem, ERR_BUSY,
+                       "the coordinator has not answered for %d s: is it suspended, or its disk full? "
+                       "(its log says so)",
+                       ANSWER_WAIT_S);
+}
+
+/* Connects to the socket beside that database. ERR_BUSY: so many wait there that no more may. */
+static int call(const char *database, bool patient, int *ret_fd, struct problem *problem)
 {
     struct address address;
     char *real = realpath(database, NULL);
@@ -241,11 +263,15 @@ static int call(const char *database, int *ret_fd, struct problem *problem)
     free(path);
     if (err)
         return err;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (patient ? 0 : SOCK_NONBLOCK), 0);
+    if (fd >= 0)
+        wait_at_most(fd, SO_SNDTIMEO, ANSWER_WAIT_S); /* of connect too */
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address.name, sizeof address.name) != 0) {
         const int number = errno;
         if (number == ENOENT || number == ECONNREFUSED)
             err = problem_set(problem, ERR_NOT_FOUND, "no coordinator runs on %.300s", database);
+        else if (number == EAGAIN)
+            err = not_answered(problem);
         else
             err = problem_set(problem, ERR_IO, "the coordinator's socket %.300s%s: %s%s", database, SUFFIX,
                               strerror(number),
@@ -260,27 +286,17 @@ static int call(const char *database, int *ret_fd, struct problem *problem)
     return err;
 }
 
-static void wait_at_most(int fd, int seconds)
-{
-    const struct timeval time = {.tv_sec = seconds};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
-}
-
 /* One line, without its line break, of at most `size` bytes. 0, or why there is none. */
 static int read_line(int fd, char *ret_line, size_t size, struct problem *problem)
 {
     size_t used = 0;
-    wait_at_most(fd, ANSWER_WAIT_S);
+    wait_at_most(fd, SO_RCVTIMEO, ANSWER_WAIT_S);
     for (ssize_t got; used < size; used += (size_t)got) {
         got = recv(fd, ret_line + used, size - used, 0);
         if (got < 0 && errno == EINTR)
             got = 0;
         else if (got < 0 && errno == EAGAIN)
-            return problem_set(
-                problem, ERR_BUSY,
-                "the coordinator has not answered for %d s: is it suspended, or its disk full? "
-                "(its log says so)",
-                ANSWER_WAIT_S);
+            return not_answered(problem);
         else if (got <= 0)
             return problem_set(problem, ERR_STOPPED, "the coordinator ended before it answered");
         char *end = memchr(ret_line + used, '\n', (size_t)got);
@@ -297,7 +313,7 @@ static int wait_for_end(int fd, struct problem *problem)
 {
     char rest[64];
     ssize_t got;
-    wait_at_most(fd, END_WAIT_S);
+    wait_at_most(fd, SO_RCVTIMEO, END_WAIT_S);
     while ((got = recv(fd, rest, sizeof rest, 0)) > 0 || (got < 0 && errno == EINTR))
         continue;
     return got == 0 || errno == ECONNRESET
@@ -310,7 +326,7 @@ int control_call(const char *database, enum control_order order, char *ret_answe
 {
     char line[CONTROL_ANSWER_MAX];
     int fd = -1;
-    int err = call(database, &fd, problem);
+    int err = call(database, true, &fd, problem);
     if (err)
         return err;
     const int size = snprintf(line, sizeof line, "%s\n", words[order]);
@@ -337,8 +353,8 @@ enum control_life control_life(const char *database)
 {
     struct problem unheard;
     int fd = -1;
-    const int err = call(database, &fd, &unheard);
+    const int err = call(database, false, &fd, &unheard);
     if (!err)
         close(fd);
-    return !err ? CONTROL_RUNS : err == ERR_NOT_FOUND ? CONTROL_GONE : CONTROL_UNKNOWN;
+    return !err || err == ERR_BUSY ? CONTROL_RUNS : err == ERR_NOT_FOUND ? CONTROL_GONE : CONTROL_UNKNOWN;
 }

@@ -55,7 +55,10 @@ struct control;
 /* `database`: its path with all symbolic links followed; its lock is held. ERR_LIMIT: the name of the database
  * is too long for a socket's. ERR_CONFLICT: something else lies there. ERR_IO. */
 int control_listen(const char *database, struct control **ret_control, struct problem *problem);
-/* Removes the socket; who still waits sees the end. */
+/* Removes the socket, while the database's lock is held: once it is not, the next coordinator's may lie there. Who
+ * waits goes on waiting. */
+void control_leave(struct control *control);
+/* The same, where it is not done yet; and who still waits sees the end. */
 void control_close(struct control **control);
 /* What to watch for reading; −1 while an order waits for its answer. */
 int control_fd(const struct control *control);
@@ -80,7 +83,7 @@ enum control_life {
     CONTROL_GONE,
     CONTROL_UNKNOWN, /* it is another user's, or cannot be asked */
 };
-/* Whether a coordinator runs on this database. */
+/* Whether a coordinator runs on this database. Never waits, whatever that one does. */
 enum control_life control_life(const char *database);
 
 #endif

@@ -1,5 +1,7 @@
 #include "worker/agent_state.h"
 
+#include "common/text.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -169,6 +171,7 @@ void agent_leave(struct agent *agent, enum agent_end how, const char *reason, bo
     agent->end = how;
     agent->bye_due = say_bye;
     msg_put_text(agent->reason, sizeof agent->reason, reason); /* it may name a path, in any encoding */
+    text_disarm(agent->reason);                                /* or be the coordinator's */
     for (int i = 0; i < agent->hello.slots; i++)
         stop_slot(agent, i);
 }

@@ -179,7 +179,8 @@ static int say_result(struct command *command, const struct line *line, struct p
     result->parameters = line->parameters;
     result->betas = line->betas;
     result->seconds = seconds;
-    result->images_per_second = seconds > 0 ? (double)(command->step * command->child.batch) / seconds : NAN;
+    result->images_per_second =
+        seconds > 0 ? (double)command->step * (double)command->child.batch / seconds : NAN;
     result->cost_ns = command->cost_ns;
     command->result.type = MSG_RESULT;
     command->reported = true;

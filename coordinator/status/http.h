@@ -3,8 +3,8 @@
  *
  * Invariants
  * 1. One thread does all: it answers (status.h), looks at the database once a second, and sends what is new to those who listen.
- * 2. Bounded: connections, also of one address, bytes of a request's head (16 KiB), seconds that a request may take, and
- *    listeners. What is past a bound is refused or closed; the page tries again.
+ * 2. Bounded: connections, also of one address, bytes of a request's head (16 KiB), seconds without a byte in either
+ *    direction, and listeners. What is past a bound is refused or closed; the page tries again.
  * 3. Other machines cannot reach it unless `insecure` says that they may. Nobody can change anything through it.
  */
 #ifndef COORDINATOR_STATUS_HTTP_H

@@ -46,6 +46,13 @@ int report_rows(const struct report *report, const char *sql, const char *const 
     return err;
 }
 
+bool report_take_int(void *context, int columns, const char *const *names, const char *const *values)
+{
+    (void)columns, (void)names;
+    *(int64_t *)context = values[0] ? strtoll(values[0], NULL, 10) : 0;
+    return false;
+}
+
 struct value {
     struct json *json;
     const char *key;

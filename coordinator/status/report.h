@@ -44,6 +44,8 @@ int report_page(const struct http_target *target, struct report_page *ret_page, 
 /* The first column of each row, which is JSON, as an array. parameters: texts for ?1, ?2, …; NULL-terminated, may be NULL. */
 int report_rows(const struct report *report, const char *sql, const char *const *parameters, const char *key,
                 struct json *json, struct problem *problem);
+/* For store_query: the first column of the first row as a whole number, into an int64_t, which stays where there is no row. */
+bool report_take_int(void *context, int columns, const char *const *names, const char *const *values);
 /* The first column of the first row, or null. */
 int report_value(const struct report *report, const char *sql, const char *const *parameters, const char *key,
                  struct json *json, struct problem *problem);

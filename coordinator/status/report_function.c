@@ -123,16 +123,16 @@ static bool take_seed(void *context, int columns, const char *const *names, cons
     return false;
 }
 
-/* The line that trains its first trial once more. */
+/* The line that trains once more what `actsearch show` says too: the first trial of those that the rank is of. */
 static int put_train_command(const struct report *report, const char *activation, struct json *json,
                              struct problem *problem)
 {
     struct buf found = {0}, command = {0};
-    int err = store_query(
-        report->reader,
-        "SELECT steps, seed FROM trial WHERE candidate = (SELECT id FROM candidate WHERE activation = "
-        "?1) ORDER BY steps DESC, replica LIMIT 1",
-        &activation, 1, take_seed, &found, problem);
+    int err =
+        store_query(report->reader,
+                    "SELECT t.steps, t.seed FROM candidate AS c JOIN trial AS t ON t.candidate = c.id WHERE "
+                    "c.activation = ?1 ORDER BY t.steps = c.steps DESC, t.steps, t.replica LIMIT 1",
+                    &activation, 1, take_seed, &found, problem);
     char *seed = NULL;
     const long long steps = strtoll(buf_text(&found), &seed, 10);
     if (!err && found.size > 0 && store_has_built_in_trainer(report->reader))
@@ -143,13 +143,6 @@ static int put_train_command(const struct report *report, const char *activation
     return err;
 }
 
-static bool take_id(void *context, int columns, const char *const *names, const char *const *values)
-{
-    (void)columns, (void)names;
-    *(int64_t *)context = values[0] ? strtoll(values[0], NULL, 10) : 0;
-    return false;
-}
-
 int report_function(const struct report *report, struct json *json, struct problem *problem)
 {
     const char *activation = http_parameter(report->target, "activation");
@@ -157,8 +150,8 @@ int report_function(const struct report *report, struct json *json, struct probl
         return problem_set(problem, ERR_INPUT, "activation: expected a function of the ranked list");
     const char *const key[] = {activation, NULL};
     struct place place = {0};
-    int err = store_query(report->reader, "SELECT id FROM candidate WHERE activation = ?1", key, 1, take_id,
-                          &place.candidate, problem);
+    int err = store_query(report->reader, "SELECT id FROM candidate WHERE activation = ?1", key, 1,
+                          report_take_int, &place.candidate, problem);
     if (!err && place.candidate == 0)
         err = problem_set(problem, ERR_NOT_FOUND, "%.200s is no candidate of this search", activation);
     if (!err)

@@ -79,24 +79,29 @@ static int read_request(const struct http_target *target, struct request *ret_re
 
 /* ---- ranks --------------------------------------------------------------------------------------------- */
 
-/* The rank of each candidate, by its number. */
+/* The rank of each candidate, by its number: candidates are numbered from 1 to `count`. */
 struct ranks {
     int64_t *of;
-    size_t count;
+    int64_t count;
 };
 
 static bool note_rank(void *context, int64_t rank, int64_t candidate)
 {
     struct ranks *ranks = context;
-    const size_t at = (size_t)candidate;
-    if (at >= ranks->count) {
-        const size_t count = 2 * at + 64;
-        ranks->of = xrealloc(ranks->of, count, sizeof *ranks->of);
-        memset(ranks->of + ranks->count, 0, (count - ranks->count) * sizeof *ranks->of);
-        ranks->count = count;
-    }
-    ranks->of[at] = rank;
+    if (candidate >= 1 && candidate <= ranks->count) /* else somebody else has written this database */
+        ranks->of[candidate] = rank;
     return true;
+}
+
+/* ranks->of is the caller's. */
+static int read_ranks(struct store_reader *reader, struct ranks *ranks, struct problem *problem)
+{
+    int err = store_query(reader, "SELECT count(*) FROM candidate", NULL, 0, report_take_int, &ranks->count,
+                          problem);
+    if (err)
+        return err;
+    ranks->of = xcalloc((size_t)ranks->count + 1, sizeof *ranks->of);
+    return store_ranks(reader, note_rank, ranks, problem);
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
@@ -124,7 +129,7 @@ static bool put_row(void *context, int columns, const char *const *names, const 
     json_object(list->json, NULL);
     if (!list->ranks)
         json_int(list->json, "rank", first);
-    else if (first >= 0 && (size_t)first < list->ranks->count)
+    else if (first >= 1 && first <= list->ranks->count)
         json_int(list->json, "rank", list->ranks->of[first]);
     for (int c = 1; c < columns; c++)
         put_column(list->json, names[c], values[c]);
@@ -156,7 +161,7 @@ static int put_rows(const struct report *report, const struct request *request, 
     char *sql = xasprintf("SELECT id, " COLUMNS " FROM %s WHERE seeds > 0%s ORDER BY %s " PAGE,
                           request->sort->table, filtered ? " AND instr(activation, ?3)" : "",
                           request->descending ? request->sort->descending : request->sort->ascending);
-    int err = store_ranks(report->reader, note_rank, &ranks, problem);
+    int err = read_ranks(report->reader, &ranks, problem);
     if (!err)
         err = store_query(report->reader, sql, (const char *const[]){limit, offset, request->filter},
                           filtered ? 3 : 2, put_row, &list, problem);

@@ -189,13 +189,6 @@ void status_answer(struct status *status, const struct http_request *request,
 
 /* ---- events -------------------------------------------------------------------------------------------- */
 
-static bool take_number(void *context, int columns, const char *const *names, const char *const *values)
-{
-    (void)columns, (void)names;
-    *(int64_t *)context = values[0] ? strtoll(values[0], NULL, 10) : 0;
-    return false;
-}
-
 void status_event(struct status *status, struct buf *ret_event)
 {
     struct problem problem = {0};
@@ -218,7 +211,8 @@ bool status_look(struct status *status, int64_t now_ms, struct buf *ret_event)
     int64_t version = 0;
     if (open_reader(status, &problem) != 0)
         return false;
-    if (store_query(status->reader, "PRAGMA data_version", NULL, 0, take_number, &version, &problem) != 0 ||
+    if (store_query(status->reader, "PRAGMA data_version", NULL, 0, report_take_int, &version, &problem) !=
+            0 ||
         store_progress(status->reader, &row, &problem) != 0) {
         close_reader(status);
         return false;

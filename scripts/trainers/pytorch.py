@@ -5,7 +5,7 @@
     actsearch-worker ENDPOINT --key FILE --trainer 'CUDA_VISIBLE_DEVICES=$ACTSEARCH_SLOT scripts/trainers/pytorch.py' --trainer-name pytorch
 
 Trains the default network (model = cnn, or mlp) with the settings of [child] on IDX files (MNIST, Fashion-MNIST): from the folder
-$ACTSEARCH_IDX, or from where the Debian package dataset-fashion-mnist has them. One line of JSON comes in, lines of JSON go out;
+$ACTSEARCH_IDX, whatever data = says then, or with data = fashion-mnist from where the Debian package dataset-fashion-mnist has them. One line of JSON comes in, lines of JSON go out;
 docs/trainers.md says which. Only those lines may go to standard output: anything for people goes to standard error.
 """
 import gzip
@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-FOLDER = os.environ.get("ACTSEARCH_IDX", "/usr/share/datasets/fashion-mnist")
+FOLDERS = {"fashion-mnist": "/usr/share/datasets/fashion-mnist"}
 EVALUATION_BATCH = 500
 STATISTICS_IMAGES = 2048  # the batch norm's statistics are taken afresh over so many before the evaluation
 
@@ -33,19 +33,25 @@ def say(**line):
     print(json.dumps(line), flush=True)
 
 
-def idx(stem):
-    for path, opener in ((os.path.join(FOLDER, stem + ".gz"), gzip.open), (os.path.join(FOLDER, stem), open)):
+def folder_of(data):
+    folder = os.environ.get("ACTSEARCH_IDX") or FOLDERS.get(data)
+    return folder or sys.exit(f"where is {data}? set ACTSEARCH_IDX to the folder of its IDX files")
+
+
+def idx(folder, stem):
+    for path, opener in ((os.path.join(folder, stem + ".gz"), gzip.open), (os.path.join(folder, stem), open)):
         if os.path.exists(path):
             with opener(path, "rb") as file:
                 data = file.read()
             shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(data[3])]
             return torch.from_numpy(numpy.frombuffer(data, numpy.uint8, offset=4 + 4 * data[3]).reshape(shape).copy())
-    sys.exit(f"there is no {stem} in {FOLDER}: set ACTSEARCH_IDX to the folder of the IDX files")
+    sys.exit(f"there is no {stem} in {folder}: set ACTSEARCH_IDX to the folder of the IDX files")
 
 
-def load(validation):
+def load(data, validation):
     """Images (N x 1 x H x W), normalised by the training part, and labels; the last `validation` are held out."""
-    images, labels = idx("train-images-idx3-ubyte").float().unsqueeze(1), idx("train-labels-idx1-ubyte").long()
+    folder = folder_of(data)
+    images, labels = idx(folder, "train-images-idx3-ubyte").float().unsqueeze(1), idx(folder, "train-labels-idx1-ubyte").long()
     part = images[: len(labels) - validation]
     return (images - part.mean()) / part.std(unbiased=False), labels
 
@@ -134,7 +140,7 @@ def train(job):
     activation = own if job["b"] else lambda channels: own()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(job["seed"])
-    images, labels = load(job["validation"])
+    images, labels = load(job["data"], job["validation"])
     count = len(labels) - job["validation"]
     net = build(job["model"], activation, images.shape[1:], int(labels.max()) + 1)
     initialise(net)

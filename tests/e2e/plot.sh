@@ -41,6 +41,37 @@ name=n_functions_are_drawn_and_the_references
 actsearch plot curves small.db -n 3 -o three.svg >/dev/null && [ "$(grep -c '(#' three.svg)" = 3 ] && [ "$(grep -c '(reference' three.svg)" = 2 ] &&
     pass $name || fail $name "$(grep -c '(#' three.svg) functions"
 
+# ---- a network within
+for what in preactivations betas; do
+    for kind in svg png; do
+        name=${what}_of_a_function_as_$kind
+        actsearch plot $what small.db swish -o $what.$kind >$what.out 2>$what.err && [ -s $what.$kind ] && pass $name || fail $name 'no such picture' $what.err
+    done
+    name=${what}_are_of_the_network_in_the_database
+    accuracy=$(scalar small.db "SELECT printf('%.2f %%', 100 * accuracy_mean) FROM ranking WHERE activation = 'x*sigmoid(b0*x)'")
+    grep -qF "$accuracy on validation" $what.svg && grep -q 'before training' $what.svg && grep -qF 'x*sigmoid(b0*x): ' $what.svg && pass $name ||
+        fail $name "no $accuracy" $what.err
+done
+name=each_channel_of_the_two_hidden_layers_has_its_b
+grep -q '256 trained b' betas.svg && pass $name || fail $name 'they are not' betas.err
+name=without_a_function_the_best_is_drawn
+first=$(scalar small.db 'SELECT activation FROM ranking LIMIT 1')
+actsearch plot preactivations small.db -o first.svg >first.out 2>first.err && grep -qF "${first:0:20}" first.svg && pass $name || fail $name "no $first" first.err
+refused a_function_without_b_has_no_betas 1 actsearch plot betas small.db 'relu(x)' -- 'no trainable b'
+refused a_seed_that_was_not_trained_is_refused 1 actsearch plot preactivations small.db relu --seed 5 -- 'seed 5'
+refused a_function_that_was_not_trained_is_refused 1 actsearch plot preactivations small.db -x^2-7*x -o a.svg -- 'never proposed'
+refused a_plot_of_the_search_takes_no_function 2 actsearch plot curves small.db relu -- "'relu'"
+refused a_plot_of_the_search_takes_no_seed 2 actsearch plot curves small.db --seed 5 -- 'without one'
+cp small.db other.db
+sqlite3 other.db 'UPDATE trial SET correct = correct - 1'
+refused a_network_that_is_not_that_of_the_database_is_not_drawn 1 actsearch plot preactivations other.db swish -- 'not the same network'
+sqlite3 other.db "UPDATE experiment SET data_hash = replace(data_hash, substr(data_hash, 1, 1), 'x')"
+refused a_network_of_other_data_is_not_drawn 1 actsearch plot preactivations other.db swish -- 'other data'
+sqlite3 other.db 'UPDATE experiment SET numerics = numerics + 1'
+refused a_network_of_other_arithmetic_is_not_drawn 1 actsearch plot preactivations other.db swish -- 'arithmetic'
+sqlite3 other.db "UPDATE experiment SET trainer = 'mine'"
+refused a_network_of_another_trainer_is_not_drawn 1 actsearch plot preactivations other.db swish -- 'another trainer'
+
 # Some of what a picture has room for is not there; gnuplot warns of it, and that must not get into the picture.
 name=a_picture_has_no_warnings_in_it
 cp small.db few.db

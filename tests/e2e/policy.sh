@@ -32,6 +32,13 @@ length=$(LC_ALL=C.UTF-8 bash -c 'echo ${#1}' - "$line")
 grep -q '^learnt  *1000 times, from 8000 proposals' many.out && [ "$length" -ge 12 ] && [ "$length" -le 24 ] && pass $name ||
     fail $name "$length characters" many.out
 
+for policy in '{"5":{}}' '[{},{},{}]' '[{}]'; do
+    cp small.db odd.db
+    sqlite3 odd.db "UPDATE search_history SET policy = '$policy' WHERE policy_version < 1000"
+    refused "what_no_search_writes_is_refused:$policy" 1 actsearch show odd.db -- 'equal length'
+    refused "nor_is_it_drawn:$policy" 1 actsearch plot policy odd.db -- 'equal length'
+done
+
 actsearch run small.ini --db random.db --set search.algorithm=random --set search.candidates=4 >run.out 2>&1
 refused a_search_that_learns_nothing_says_so 1 actsearch show random.db -- 'learnt nothing' 'random'
 refused nor_is_there_a_picture_of_it 1 actsearch plot policy random.db -- 'learnt nothing'

@@ -26,6 +26,12 @@ name=it_holds_every_training_as_text
 name=the_same_trainings_make_the_same_bytes
 actsearch table make trained.db whole.gz -o again.gz >/dev/null && cmp whole.gz again.gz && pass $name || fail $name 'other bytes'
 
+name=the_numbers_of_the_trials_do_not_matter
+sqlite3 trained.db "VACUUM INTO 'odd.db'"
+sqlite3 odd.db "PRAGMA foreign_keys = OFF; UPDATE trial SET id = -5 WHERE id = 1; UPDATE curve SET trial = -5 WHERE trial = 1;
+    UPDATE trial SET id = id + (1 << 60) WHERE id > 3; UPDATE curve SET trial = trial + (1 << 60) WHERE trial > 3"
+actsearch table make odd.db -o odd.gz >odd.out 2>&1 && cmp whole.gz odd.gz && pass $name || fail $name 'other bytes' odd.out
+
 name=show_says_what_is_in_it
 actsearch table show whole.gz --json >show.json && [ "$(scalar :memory: "SELECT json_extract(readfile('show.json'), '\$.trainings')")" = "$trials" ] &&
     actsearch table show trained.db | grep -qE "^ +5 +18 " && pass $name || fail $name "$(actsearch table show whole.gz)"

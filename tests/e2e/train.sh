@@ -64,6 +64,22 @@ name=describe_shows_the_layers
 actsearch train --describe --data fashion-mnist --model cnn --activation 'x*sigmoid(b*x)' >text && grep -qE 'total +16794 +[0-9]+ +96' text &&
     pass $name || fail $name 'it does not' text
 
+# ---- a look inside
+train --model cnn --activation swish --steps 4 --seed 3 --inside inside.json >looked.json
+train --model cnn --activation swish --steps 4 --seed 3 >plain.json
+name=a_look_inside_changes_nothing
+same looked.json plain.json && pass $name || fail $name 'it does' looked.json
+name=inside_counts_every_preactivation
+true_in inside.json "j(images) = 1024 AND j(steps) = 4 AND json_array_length(t, '$.layers') = 4 AND 1024 * 16 * 14 * 14 = (SELECT sum(value)
+    FROM json_each(t, '$.layers[0].preactivations_after.counts')) + t ->> '$.layers[0].preactivations_after.below' +
+    (t ->> '$.layers[0].preactivations_after.above') + (t ->> '$.layers[0].preactivations_after.not_finite')" && pass $name || fail $name 'it does not'
+name=inside_has_each_b_before_and_after
+true_in inside.json "(SELECT min(value) = 1 AND max(value) = 1 AND count(*) = 32 FROM json_each(t, '$.layers[3].betas_before[0]')) AND
+    (SELECT min(value) < max(value) AND count(*) = 32 FROM json_each(t, '$.layers[3].betas_after[0]'))" && pass $name || fail $name 'it has not'
+refused what_is_inside_cannot_be_written_into_a_folder 1 actsearch train --data fashion-mnist --model mlp --activation relu --steps 1 --inside . -- 'cannot write \.'
+refused a_full_disk_is_said 1 actsearch train --data fashion-mnist --model mlp --activation relu --steps 1 --inside /dev/full -- 'cannot write /dev/full'
+refused describe_looks_at_no_network 2 actsearch train --activation relu --describe --inside a.json -- '--inside'
+
 # ---- the same bits
 # The first 600 training images of Fashion-MNIST as a data set: the kernels without vector instructions are slow.
 unpacked=$(sed -nE 's/^data +(.*), hash .*/\1/p' verbose)

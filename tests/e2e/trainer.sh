@@ -146,6 +146,10 @@ INI
     [ "$(scalar torch.db "SELECT count(*) FROM trial WHERE state = 'done' AND correct > 0.25 * validation_count AND parameters = 16794")" -ge 2 ] &&
         [ "$(scalar torch.db "SELECT trial.betas FROM trial JOIN candidate ON candidate.id = trial.candidate WHERE activation = 'x*sigmoid(b0*x)'")" = 96 ] && pass $name ||
         fail $name "$(sqlite3 torch.db 'SELECT * FROM trial')" torch.out
+    name=the_pytorch_example_takes_no_other_data_for_what_was_asked_for
+    echo '{"data":"cifar-10","model":"cnn","validation":5000,"seed":1,"b":0,"pytorch":"class Activation: pass"}' |
+        env -u ACTSEARCH_IDX "$python" "$ROOT/scripts/trainers/pytorch.py" >other.out 2>&1 && fail $name 'it trains' other.out ||
+        { grep -q 'where is cifar-10.*ACTSEARCH_IDX' other.out && pass $name || fail $name 'it says something else' other.out; }
 fi
 
 name=no_process_is_left

@@ -5,7 +5,8 @@
 command -v curl >/dev/null || { skipped web 'needs curl'; exit 0; }
 refused a_page_for_other_machines_must_be_asked_for 2 actsearchd a.ini --http 0.0.0.0:8080 -- '--http-insecure' 'unencrypted'
 refused a_page_at_no_address_is_refused 2 actsearchd a.ini --http 8080 -- 'ADDRESS:PORT'
-refused run_refuses_it_too 2 actsearch run a.ini --http 0.0.0.0:8080 -- '--http'
+refused run_refuses_it_too 2 actsearch run a.ini --http 0.0.0.0:8080 -- '--http-insecure'
+refused run_shows_it_where_that_is_said 1 actsearch run none.ini --http 0.0.0.0:8080 --http-insecure -- 'none\.ini'
 refused a_page_of_no_database 1 actsearch web none.db -- 'none\.db'
 require_data fashion-mnist
 

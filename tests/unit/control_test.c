@@ -181,6 +181,31 @@ static void what_a_killed_coordinator_left_is_dead_and_is_replaced(void **state)
     assert_int_not_equal(access(place->socket, F_OK), 0);
 }
 
+/* One that is suspended, or about to end, lets in nobody. */
+static void who_only_looks_does_not_wait_for_a_coordinator_that_answers_nobody(void **state)
+{
+    const struct place *place = *state;
+    struct control *control = listen_at(place->database);
+    alarm(PATIENCE_MS / 1000); /* to wait would be for ever */
+    for (int looks = 0; looks < 100; looks++)
+        assert_int_equal(control_life(place->database), CONTROL_RUNS);
+    alarm(0);
+    control_close(&control);
+    assert_int_equal(control_life(place->database), CONTROL_GONE);
+}
+
+static void what_the_next_coordinator_has_made_is_left_alone(void **state)
+{
+    const struct place *place = *state;
+    struct control *first = listen_at(place->database), *next;
+    control_leave(first);
+    assert_int_equal(control_life(place->database), CONTROL_GONE);
+    next = listen_at(place->database);
+    control_close(&first);
+    assert_int_equal(control_life(place->database), CONTROL_RUNS);
+    control_close(&next);
+}
+
 static void something_else_in_its_place_is_left_alone(void **state)
 {
     const struct place *place = *state;
@@ -297,6 +322,8 @@ int main(void)
         IN_PLACE(stop_returns_when_the_coordinator_has_ended),
         IN_PLACE(where_nobody_listens_the_caller_is_told),
         IN_PLACE(what_a_killed_coordinator_left_is_dead_and_is_replaced),
+        IN_PLACE(who_only_looks_does_not_wait_for_a_coordinator_that_answers_nobody),
+        IN_PLACE(what_the_next_coordinator_has_made_is_left_alone),
         IN_PLACE(something_else_in_its_place_is_left_alone),
         IN_PLACE(only_its_own_user_may_connect),
         IN_PLACE(a_long_path_is_no_obstacle_and_a_long_name_is_told),

@@ -269,6 +269,74 @@ static void a_host_that_contradicts_itself_needs_no_second_opinion(void **state)
     close_bench(&bench);
 }
 
+/* A machine of the host "host-x" with that key. */
+static void come_with_key(struct hosts *hosts, int peer, const char *key)
+{
+    struct msg hello = hello_of(key, 1);
+    snprintf(hello.hello_.host, sizeof hello.hello_.host, "host-x");
+    core_hello(hosts->bench->core, (uint64_t)peer, key, &hello.hello_, hosts->bench->now_ms);
+}
+
+/* The lease that this host has gets too old, and so does its connection. */
+static struct msg_lease let_lapse(struct hosts *hosts, int peer)
+{
+    ask(hosts, peer);
+    settle(hosts);
+    assert_true(hosts->holds[peer]);
+    hosts->bench->now_ms += hosts->bench->experiment->queue.lease_ms;
+    settle(hosts);
+    hosts->holds[peer] = false;
+    return hosts->lease[peer];
+}
+
+/* The trial is open, and there is an attempt that agreed with what was withdrawn. */
+static void a_second_host_may_be_shut_out_while_what_rested_on_the_first_is_still_open(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct hosts hosts;
+    open_hosts(&hosts, &bench, 0);
+    come_with_key(&hosts, 1, "key 1");
+    const struct msg_lease agreeing = let_lapse(&hosts, 1);
+    come_with_key(&hosts, 2, "key 2"); /* another machine of that name, which counts for no other host */
+    ask(&hosts, 2);
+    settle(&hosts);
+    assert_int_equal(hosts.lease[2].trial, agreeing.trial);
+    report(&hosts, 2, 0);
+    come_with_key(&hosts, 1, "key 1");
+    hosts.lease[1] = agreeing;
+    report(&hosts, 1, 0);
+    settle(&hosts);
+    assert_int_equal(attempts_in(&hosts, ATTEMPT_AGREED), 1);
+
+    come(&hosts, 3);
+    const struct msg_lease contrary = let_lapse(&hosts, 3);
+    come(&hosts, 3);
+    ask(&hosts, 3);
+    settle(&hosts);
+    assert_int_equal(hosts.lease[3].trial, contrary.trial);
+    report(&hosts, 3, 0);
+
+    come_with_key(&hosts, 2, "key 2");
+    const struct msg_lease first = let_lapse(&hosts, 2);
+    come_with_key(&hosts, 2, "key 2");
+    ask(&hosts, 2);
+    settle(&hosts);
+    assert_int_equal(hosts.lease[2].trial, first.trial);
+    report(&hosts, 2, 0);
+    hosts.lease[2] = first;
+    report(&hosts, 2, 99);
+    settle(&hosts);
+    assert_int_equal(bench.disk.trials.items[agreeing.trial - 1].closed_by, 0);
+
+    come(&hosts, 3);
+    hosts.lease[3] = contrary;
+    report(&hosts, 3, 99);
+    settle(&hosts);
+    assert_true(worker_on_disk(&hosts, 3)->shut_out_ms != 0);
+    close_bench(&bench);
+}
+
 static void where_all_differ_the_end_says_so_and_nobody_is_shut_out(void **state)
 {
     (void)state;
@@ -308,6 +376,14 @@ static void control_characters_of_a_worker_are_not_kept(void **state)
     turn(&bench);
     assert_string_equal(bench.disk.workers.items[0].host, "a?b?[2J");
     assert_string_equal(bench.disk.workers.items[0].cpu, "c?");
+    say(&bench, 1, request_of(1));
+    turn(&bench);
+    const struct msg_lease lease = lease_in(&bench, sent(&bench, 1, MSG_LEASE, 0));
+    say(&bench, 1, failure_msg(&lease, "\033]0;a title\a"));
+    turn(&bench);
+    assert_string_equal(attempt_on_disk(&bench, lease.attempt)->reason, "?]0;a title?");
+    for (size_t i = 0; i < bench.disk.events.count; i++)
+        assert_null(strchr(bench.disk.events.items[i].text, '\033'));
     close_bench(&bench);
 }
 
@@ -351,6 +427,7 @@ int main(void)
         cmocka_unit_test(what_is_in_dispute_survives_a_restart),
         cmocka_unit_test(who_was_shut_out_does_not_get_in_again),
         cmocka_unit_test(a_host_that_contradicts_itself_needs_no_second_opinion),
+        cmocka_unit_test(a_second_host_may_be_shut_out_while_what_rested_on_the_first_is_still_open),
         cmocka_unit_test(where_all_differ_the_end_says_so_and_nobody_is_shut_out),
         cmocka_unit_test(control_characters_of_a_worker_are_not_kept),
         cmocka_unit_test(ever_new_names_are_refused_after_a_while),

@@ -39,7 +39,8 @@ struct stage {
     struct disk disk;
     pthread_t thread;
     zsock_t *peer;
-    char folder[64], endpoint[128];
+    char folder[64], endpoint[128], database[128];
+    struct control *control;
     int err;
 };
 
@@ -48,6 +49,7 @@ static void *serve(void *context)
     struct stage *stage = context;
     struct problem problem = {0};
     stage->err = server_run(stage->server, stage->bench.core, commit, &stage->disk, &problem);
+    control_close(&stage->control);
     return NULL;
 }
 
@@ -83,7 +85,11 @@ static void open_stage(struct stage *stage, struct msg_lease *ret_lease)
     assert_non_null(mkdtemp(stage->folder));
     snprintf(stage->endpoint, sizeof stage->endpoint, "ipc://%s/socket", stage->folder);
     open_bench(&stage->bench, few);
-    const struct server_settings settings = {.endpoint = stage->endpoint};
+    snprintf(stage->database, sizeof stage->database, "%s/a.db", stage->folder);
+    fclose(fopen(stage->database, "w"));
+    if (control_listen(stage->database, &stage->control, &problem) != 0)
+        fail_msg("%s", problem.text);
+    const struct server_settings settings = {.endpoint = stage->endpoint, .control = stage->control};
     if (server_new(&settings, &stage->server, &problem) != 0)
         fail_msg("%s", problem.text);
     assert_int_equal(pthread_create(&stage->thread, NULL, serve, stage), 0);
@@ -107,6 +113,7 @@ static void close_stage(struct stage *stage)
     close_bench(&stage->bench);
     rows_release(&stage->disk.rows);
     unlink(stage->endpoint + strlen("ipc://"));
+    unlink(stage->database);
     rmdir(stage->folder);
 }
 
@@ -144,6 +151,28 @@ static void a_signal_ends_it_while_the_disk_is_full(void **state)
     close_stage(&stage);
 }
 
+/* The order is the first thing that finds no room, so that the rows that it has made wait too. */
+static void an_order_is_answered_while_the_disk_is_full(void **state)
+{
+    (void)state;
+    static struct stage stage;
+    struct msg_lease lease;
+    char answer[CONTROL_ANSWER_MAX];
+    struct problem problem;
+    open_stage(&stage, &lease);
+    atomic_store(&stage.disk.full, true);
+    assert_int_equal(control_call(stage.database, CONTROL_PAUSE, answer, &problem), ERR_CONFLICT);
+    assert_non_null(strstr(problem.text, "disk is full"));
+    assert_int_equal(control_call(stage.database, CONTROL_STOP, answer, &problem), 0);
+    assert_non_null(strstr(answer, "stopping"));
+    assert_true(server_was_ordered(stage.server));
+    close_stage(&stage);
+    open_stage(&stage, &lease);
+    atomic_store(&stage.disk.full, true);
+    assert_int_equal(control_call(stage.database, CONTROL_STOP, answer, &problem), 0);
+    close_stage(&stage);
+}
+
 static void time_that_the_server_stood_still_is_nobodys_silence(void **state)
 {
     (void)state;
@@ -168,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_acknowledged_until_there_is_room),
         cmocka_unit_test(a_signal_ends_it_while_the_disk_is_full),
+        cmocka_unit_test(an_order_is_answered_while_the_disk_is_full),
         cmocka_unit_test(time_that_the_server_stood_still_is_nobodys_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

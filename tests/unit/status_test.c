@@ -296,6 +296,47 @@ static void what_workers_say_stays_text(void **state)
 
 /* ---- a database that comes, changes and goes ----------------------------------------------------------- */
 
+static void what_is_trained_once_more_is_what_the_rank_is_of(void **state)
+{
+    (void)state;
+    assert_int_equal(system("cp search.db odd.db"), 0);
+    change("odd.db", "INSERT INTO trial SELECT 100000 + id, candidate, replica, seed, 1, 10 * steps, "
+                     "'ready', 0, NULL, 0, 0, 0, 0, "
+                     "NULL, NULL, 0, 0, NULL, NULL, NULL, 0 FROM trial WHERE candidate = (SELECT id FROM "
+                     "candidate WHERE activation "
+                     "= 'relu(x)')"); /* longer ones, of which none is done */
+    struct status *odd = status_of("odd.db", "127.0.0.1:8080");
+    struct http_response response = get(odd, "/api/function?activation=relu%28x%29");
+    assert_int_equal(response.status, 200);
+    assert_non_null(strstr(buf_text(&response.body), " --steps 100 "));
+    assert_null(strstr(buf_text(&response.body), " --steps 1000 "));
+    buf_release(&response.body);
+    status_destroy(&odd);
+    assert_int_equal(system("rm -f odd.db*"), 0);
+}
+
+/* Nobody else numbers candidates so, but anybody may hand over a file. */
+static void numbers_that_no_search_gives_do_no_harm(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"-7", "4611686018427387904"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char *sql = xasprintf("PRAGMA foreign_keys = OFF; UPDATE candidate SET id = %s WHERE id = (SELECT "
+                              "max(id) FROM candidate WHERE "
+                              "seeds > 0)",
+                              numbers[i]);
+        assert_int_equal(system("cp search.db odd.db"), 0);
+        change("odd.db", sql);
+        struct status *odd = status_of("odd.db", "127.0.0.1:8080");
+        struct http_response response = get(odd, "/api/ranking?sort=accuracy&limit=200");
+        assert_int_equal(response.status, 200);
+        buf_release(&response.body);
+        status_destroy(&odd);
+        assert_int_equal(system("rm -f odd.db*"), 0);
+        free(sql);
+    }
+}
+
 static void a_search_that_is_not_there_yet_is_waited_for(void **state)
 {
     struct status *early = status_of("later.db", "127.0.0.1:8080");
@@ -413,6 +454,8 @@ int main(void)
         cmocka_unit_test(workers_failures_and_events_are_paged),
         cmocka_unit_test(metrics_are_numbers_by_name),
         cmocka_unit_test(what_workers_say_stays_text),
+        cmocka_unit_test(what_is_trained_once_more_is_what_the_rank_is_of),
+        cmocka_unit_test(numbers_that_no_search_gives_do_no_harm),
         cmocka_unit_test(a_search_that_is_not_there_yet_is_waited_for),
         cmocka_unit_test(only_a_change_is_news),
         cmocka_unit_test(a_file_that_is_no_database_is_said_to_be_none),

@@ -102,6 +102,19 @@ static void the_text_of_a_cell_is_an_experiment_file(void **state)
     study_destroy(&study);
 }
 
+static void the_study_that_ships_can_be_read(void **state)
+{
+    (void)state;
+    struct study *study = NULL;
+    struct problem problem = {0};
+    if (study_load("experiments/study.ini", NULL, 0, &study, &problem) != 0)
+        fail_msg("%s", problem.text);
+    assert_int_equal(study->function_count, 16);
+    assert_int_equal(study->cell_count, 4 * 2 * 2);
+    study_destroy(&study);
+    assert_int_equal(study_load("experiments/none.ini", NULL, 0, &study, &problem), ERR_NOT_FOUND);
+}
+
 static void the_rest_has_defaults(void **state)
 {
     (void)state;
@@ -357,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_study_is_one_experiment_for_each_data_set_network_and_rate),
         cmocka_unit_test(the_network_counts_more_than_the_data_set_and_that_more_than_the_rest),
         cmocka_unit_test(the_text_of_a_cell_is_an_experiment_file),
+        cmocka_unit_test(the_study_that_ships_can_be_read),
         cmocka_unit_test(the_rest_has_defaults),
         cmocka_unit_test(overrides_take_the_place_of_lines),
         cmocka_unit_test(what_is_wrong_is_refused_with_its_line),

@@ -225,6 +225,15 @@ static void utf8_is_valid_up_to_its_first_bad_byte(void **state)
         assert_int_equal(text_utf8_prefix(rows[i].text, rows[i].size), rows[i].good);
 }
 
+static void what_would_be_a_command_to_a_terminal_is_none(void **state)
+{
+    (void)state;
+    char text[] = "a\nb\033[2J\177 \xc2\x9b"
+                  "31m \xc2\xa0\xc3\x9b\xe2\x82\xac";
+    text_disarm(text);
+    assert_string_equal(text, "a?b?[2J? ??31m \xc2\xa0\xc3\x9b\xe2\x82\xac");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_duration_has_a_unit_and_is_put_in_its_largest),
         cmocka_unit_test(a_list_is_split_at_its_outer_commas),
         cmocka_unit_test(a_list_with_a_hole_or_an_open_bracket_is_refused),
+        cmocka_unit_test(what_would_be_a_command_to_a_terminal_is_none),
         cmocka_unit_test(utf8_is_valid_up_to_its_first_bad_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,10 @@ struct net {
     /* Called after each function of a layer, for measurements; may be NULL. */
     void (*trace)(void *context, const struct layer *layer, bool back);
     void *trace_context;
+    /* Called by forward with what the activation of a layer (counted from 1) reads, tile by tile: rows × 16, of
+     * which `lanes` are channels; may be NULL. */
+    void (*watch)(void *context, int number, const float *tile, size_t rows, int lanes);
+    void *watch_context;
 };
 
 /* ---- building: each returns the output tensor's number ---------------------------------------------------

@@ -269,6 +269,9 @@ static void forward(struct net *net, struct layer *layer, int first, int count)
             const bool whole = rows_stretch(&rows, row, length, &at) == length;
             float *tile = whole ? y + at : apart;
             preactivation(net, layer, &rows, first, row, length, tile);
+            if (net->watch && layer->has_activation)
+                net->watch(net->watch_context, (int)(layer - net->layers) + 1, tile, length,
+                           block_lanes(ty->shape.channels, block));
             const struct program_soon soon = tile_soon(net, layer, &rows, first, row + length, total, NULL);
             if (layer->has_activation)
                 program_forward(layer->program, tile, layer->betas.value + block * net->beta_count * LANES,

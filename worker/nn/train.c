@@ -7,6 +7,7 @@
 #include "worker/nn/model.h"
 #include "worker/nn/sgd.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -225,9 +226,32 @@ static int trial_evaluate(struct trial *trial, struct train_result *result)
     return err;
 }
 
+/* Counts preactivations over the first validation images, and reads the β. */
+static int trial_look(struct trial *trial, const struct train_result *result, enum inside_when when)
+{
+    struct inside *inside = trial->job->inside;
+    const struct data_part *train = &trial->job->data->train;
+    const uint32_t count = smaller((uint32_t)result->validation_count, INSIDE_IMAGES);
+    int err = when == INSIDE_BEFORE ? statistics_collect(trial, result) : 0; /* an evaluation has them */
+    inside_read_betas(inside, trial->net, when);
+    inside_watch(inside, trial->net, when);
+    for (uint32_t done = 0, images; done < count && !err; done += images) {
+        images = smaller(count - done, EVALUATION_BATCH);
+        batcher_records(trial->batcher, train, trial->train_count + done, images, net_image(trial->net),
+                        trial->labels);
+        net_forward(trial->net, (int)images, PASS_EVALUATE);
+        if (!goes_on(trial, result))
+            err = ERR_STOPPED;
+    }
+    inside_watch(NULL, trial->net, when);
+    inside->images = count;
+    return err;
+}
+
 int train_run(const struct train_job *job, train_report *report, void *context,
               struct train_result *ret_result, struct problem *problem)
 {
+    assert(!(job->inside && job->resume));
     simd_set_denormals();
     struct trial trial;
     int err = trial_start(job, &trial, problem);
@@ -248,13 +272,20 @@ int train_run(const struct train_job *job, train_report *report, void *context,
         result.betas += layer_beta_count(trial.net, &trial.net->layers[i]);
     }
     result.cost_ns = train_cost_ns(job->activation);
+    if (job->inside)
+        err = trial_look(&trial, &result, INSIDE_BEFORE);
     const double start = now_s() - result.seconds;
-    err = train_steps(&trial, &result);
+    if (!err)
+        err = train_steps(&trial, &result);
     const double trained = now_s();
     if (!err && !result.diverged)
         err = trial_evaluate(&trial, &result);
     result.images_per_second = (double)result.step * (double)job->child->batch / (trained - start);
     result.seconds = now_s() - start;
+    if (!err && !result.diverged && job->inside)
+        err = trial_look(&trial, &result, INSIDE_AFTER);
+    if (err && job->inside)
+        inside_release(job->inside);
     if (err) {
         err = problem_set(problem, err, "stopped after step %lld of %lld", (long long)result.step,
                           (long long)job->child->steps);

@@ -9,6 +9,7 @@
 #include "common/child.h"
 #include "common/expr/expr.h"
 #include "worker/nn/data.h"
+#include "worker/nn/inside.h"
 
 enum { CURVE_POINTS = 64 };
 
@@ -20,6 +21,7 @@ struct train_job {
     bool test;                /* evaluate on the test set too */
     const struct buf *resume; /* what `checkpoint` got once: go on from there. NULL: from the start */
     struct buf *checkpoint;   /* where a training that report stops leaves its state. NULL: nowhere */
+    struct inside *inside;    /* {0}: to fill, for the caller to release. NULL: no look. Not with resume */
 };
 
 struct train_progress {
@@ -52,7 +54,8 @@ typedef bool train_report(void *context, const struct train_progress *progress);
 
 /* ERR_INPUT where the model is unknown, the data have too few records, or a setting does not fit; the problem says which.
  * ERR_CORRUPT where job->resume is damaged or of another training: nothing was trained then. A training that diverges is a
- * result, not an error. report may be NULL. A training that was stopped and goes on gives the bits of one that was not. */
+ * result, not an error. report may be NULL. A training that was stopped and goes on gives the bits of one that was not.
+ * Where it diverged, *job->inside has what was before and zeros for what came after; where it fails, it is {0}. */
 int train_run(const struct train_job *job, train_report *report, void *context,
               struct train_result *ret_result, struct problem *problem);
 
