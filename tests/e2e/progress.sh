@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 require_data fashion-mnist
 small_experiment small.ini
-sed -i 's/^steps = .*/steps = 120/; s/^candidates = .*/candidates = 20/' small.ini
+sed -i 's/^steps = .*/steps = 700/; s/^candidates = .*/candidates = 20/' small.ini
 
 # drawn FILE: each state of the line that is drawn again and again, without codes
 drawn() { tr '\r' '\n' <"$1" | sed -E 's/\x1b\[[0-9;?]*[A-Za-z]//g' | grep -aE '^(\[[#-]+\] )? *[0-9]+ %'; } # not the list

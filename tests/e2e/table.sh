@@ -72,6 +72,6 @@ name=a_worker_leaves_a_coordinator_whose_trials_are_of_another_kind
 start coordinator.out actsearchd small.ini --db kinds.db --bind "ipc://$WORK/kinds" --set child.lr=0.2
 refused $name 1 actsearch-worker "ipc://$WORK/kinds" --table whole.gz -- 'whole\.gz' 'child\.lr'
 name=and_its_trial_is_free_again_and_not_failed
-await 20 test "$(scalar kinds.db "SELECT count(*) FROM attempt WHERE state = 'returned'" || echo 0)" -ge 1 2>/dev/null
+await 20 at_least kinds.db "SELECT count(*) FROM attempt WHERE state = 'returned'" 1
 [ "$(scalar kinds.db 'SELECT leased + failed FROM progress')" = 0 ] && pass $name ||
     fail $name "$(sqlite3 -readonly kinds.db 'SELECT state, reason FROM attempt')" coordinator.out

@@ -20,12 +20,12 @@ field() { sqlite3 :memory: "SELECT json_extract(CAST(readfile('$1') AS TEXT), '$
 # ---- while a search runs
 small_experiment small.ini
 start live.log actsearchd small.ini --db live.db --bind "ipc://$WORK/socket" --http 127.0.0.1:0 \
-    --set search.algorithm=exhaustive --set search.candidates=300 --set child.seeds=3 --set child.steps=100
+    --set search.algorithm=exhaustive --set search.candidates=300 --set child.seeds=3 --set child.steps=1000
 coordinator=$!
 page_of live.log || { fail the_coordinator_says_where_its_page_is 'no address' live.log; exit 1; }
 name=it_is_healthy
-await 20 [ "$(get "${page}healthz")" = ok ]
-[ "$(get "${page}healthz")" = ok ] && pass $name || fail $name "$(get "${page}healthz")"
+healthy() { [ "$(get "${page}healthz")" = ok ]; }
+await 20 healthy && pass $name || fail $name "$(get "${page}healthz")"
 start events.out curl -sN --max-time 120 "${page}api/live"; listener=$!
 start worker.log actsearch-worker "ipc://$WORK/socket" --slots 1
 
