@@ -6,6 +6,7 @@
 void monitor_start(struct monitor *monitor, const struct experiment *experiment, int references)
 {
     *monitor = (struct monitor){.rl = experiment->search.algorithm == ALGORITHM_RL};
+    monitor->only_references = experiment->search.algorithm == ALGORITHM_NONE;
     estimate_start(&monitor->estimate, experiment, references);
 }
 
@@ -33,10 +34,12 @@ void monitor_detail(struct monitor *monitor, const struct progress_row *row, int
         buf_printf(ret_text, "paused (actsearch resume): ");
     if (estimate_in_finals(row))
         buf_printf(ret_text, "finals: ");
-    buf_printf(ret_text, "%lld", (long long)row->candidates);
-    if (row->target_candidates > 0)
+    buf_printf(ret_text, "%lld", (long long)(monitor->only_references ? closed : row->candidates));
+    if (monitor->only_references)
+        buf_printf(ret_text, "/%lld", (long long)row->trials);
+    else if (row->target_candidates > 0)
         buf_printf(ret_text, "/%lld", (long long)row->target_candidates);
-    buf_printf(ret_text, " candidates");
+    buf_printf(ret_text, monitor->only_references ? " trainings" : " candidates");
     if (row->best_activation[0])
         buf_printf(ret_text, ", best %.2f %%", 100 * row->best_accuracy);
     if (row->failed)

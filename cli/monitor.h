@@ -9,6 +9,7 @@
 
 struct monitor {
     bool rl;
+    bool only_references; /* nothing is proposed: what counts is trainings */
     struct estimate estimate;
     bool begun;
     int64_t first_closed, first_ms; /* at the first look, for the speed */

@@ -66,8 +66,7 @@ double *option_reals(const struct argp_state *state, const char *option, const c
 int expr_argument(const char *text, struct expr **ret_expr)
 {
     struct problem problem;
-    const struct expr_known *known = expr_known_find(text);
-    if (expr_parse(known ? known->text : text, ret_expr, &problem) == 0)
+    if (expr_parse(expr_known_text(text), ret_expr, &problem) == 0)
         return STATUS_DONE;
     char *message = expr_problem_text(text, &problem);
     fprintf(stderr, "%s\n", message);

@@ -54,3 +54,14 @@ struct paired paired_compare(const double *a, const double *b, int pairs)
         paired.p = 1 - student_within(fabs(paired.mean) / error, pairs - 1);
     return paired;
 }
+
+/* Summed from the rarest case on, each term from logarithms, since 2^−n alone would be 0 for large n. */
+double sign_test(int better, int worse)
+{
+    assert(better >= 0 && worse >= 0);
+    const double tosses = (double)better + worse;
+    double p = 0;
+    for (double heads = tosses; heads >= better; heads--)
+        p += exp(lgamma(tosses + 1) - lgamma(heads + 1) - lgamma(tosses - heads + 1) - tosses * log(2));
+    return fmin(p, 1);
+}

@@ -15,6 +15,10 @@ struct paired {
 
 struct paired paired_compare(const double *a, const double *b, int pairs);
 
+/* The one-sided sign test: how likely at least so many of `better` + `worse` tosses of a fair coin are heads. 1 with none.
+ * Pairs that are equal are left out of it. */
+double sign_test(int better, int worse);
+
 /* The part of Student's distribution with `freedom` ≥ 1 degrees that lies within ±t. Abramowitz and Stegun,
  * 26.7.3 and 26.7.4. */
 double student_within(double t, int freedom);

@@ -82,9 +82,10 @@ int picked_read(struct store_reader *reader, const struct plot_options *options,
     const char *const parameters[] = {limit, NULL};
     int err =
         answer_query(reader,
-                     "SELECT * FROM (SELECT rank, activation, accuracy_mean, reference FROM ranking "
-                     "WHERE NOT reference LIMIT CAST(?1 AS INTEGER)) UNION ALL SELECT * FROM (SELECT rank, "
-                     "activation, accuracy_mean, reference FROM ranking WHERE reference LIMIT 3)",
+                     "WITH placed AS (SELECT rank, activation, accuracy_mean, "
+                     "reference AND (SELECT candidates FROM counters) > 0 AS reference FROM ranking) "
+                     "SELECT * FROM (SELECT * FROM placed WHERE NOT reference LIMIT CAST(?1 AS INTEGER)) "
+                     "UNION ALL SELECT * FROM (SELECT * FROM placed WHERE reference LIMIT 3)",
                      parameters, &picked.rows, problem);
     if (!err)
         err = answer_query(reader,

@@ -23,7 +23,8 @@ void plot_point_style(struct buf *script, bool reference, int index);
 /* "48.30 %  x*sigmoid(b0*x)  (#3)", as a string of the script. */
 void plot_legend(struct buf *script, const char *activation, long long rank, double accuracy, bool reference);
 
-/* The first of the ranked list, then the references. */
+/* The first of the ranked list, then the references. Where nothing else was trained, as in a study, the references are
+ * the functions. */
 struct picked {
     struct answer rows; /* rank, activation, accuracy_mean, reference */
     char *experiment;   /* its name */

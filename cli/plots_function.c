@@ -129,8 +129,9 @@ int plot_script_derivatives(struct store_reader *reader, const struct plot_optio
 
 /* ---- learning curves ----------------------------------------------------------------------------------- */
 
+/* Raises *highest to the loss with which the curve begins. */
 static int put_curve(struct store_reader *reader, const char *activation, int number, struct buf *script,
-                     struct problem *problem)
+                     double *highest, struct problem *problem)
 {
     struct answer curve = {0};
     const char *const parameters[] = {activation, NULL};
@@ -147,6 +148,8 @@ static int put_curve(struct store_reader *reader, const char *activation, int nu
         buf_printf(script, "%s %s\n", answer_text(&curve, row, "step"),
                    answer_text(&curve, row, "loss") ? answer_text(&curve, row, "loss") : "NaN");
     buf_printf(script, "%sEND\n", curve.rows ? "" : "NaN NaN\n");
+    if (curve.rows)
+        *highest = fmax(*highest, answer_real(&curve, 0, "loss"));
     answer_release(&curve);
     return 0;
 }
@@ -164,8 +167,11 @@ int plot_script_curves(struct store_reader *reader, const struct plot_options *o
     plot_title(script, PLOT_HEIGHT, title,
                "of the first training of each function; the list is in order of validation accuracy");
     free(title);
+    double highest = 0;
     for (int row = 0; row < picked.rows.rows && !err; row++)
-        err = put_curve(reader, answer_text(&picked.rows, row, "activation"), row, script, problem);
+        err = put_curve(reader, answer_text(&picked.rows, row, "activation"), row, script, &highest, problem);
+    if (highest > 0) /* a training that diverges leaves the picture instead of flattening all others */
+        buf_printf(script, "set yrange [*:*<%.6g]\n", 2 * highest);
     buf_printf(script,
                "set tmargin at screen 0.88\nset key outside right top vertical\nset xlabel 'training step'\n"
                "set ylabel 'training loss (nats)'\nset offsets 0, 0, graph 0.05, graph 0.05\nplot ");

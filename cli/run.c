@@ -2,6 +2,8 @@
  */
 #include "cli/answer.h"
 #include "cli/commands.h"
+#include "cli/finished.h"
+#include "cli/log_file.h"
 #include "cli/monitor.h"
 #include "cli/options.h"
 #include "cli/process.h"
@@ -9,7 +11,9 @@
 #include "cli/ranking.h"
 #include "common/retrain.h"
 #include "cli/runtime.h"
+#include "cli/signals.h"
 #include "cli/team.h"
+#include "cli/trainable.h"
 #include "common/functions.h"
 #include "common/experiment.h"
 #include "coordinator/status/http.h"
@@ -17,10 +21,8 @@
 #include "worker/nn/train.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +41,6 @@ enum {
     TURN_MS = 100, /* how often the children are looked after */
     LOOK_MS = 500, /* how often the database is read */
     ROWS_SHOWN = 20,
-    LOG_LINES = 20, /* of the log, when something went wrong */
-    LOG_BYTES = 16384,
     LONGER = 10, /* times the steps, for the command that trains the best for longer */
 };
 
@@ -162,38 +162,6 @@ struct run {
     struct store_reader *reader; /* NULL until nobody writes to the database any more */
 };
 
-/* Requests to stop, counted by the handler of SIGINT, SIGTERM and SIGHUP. A handler has nowhere else to put
- * it, and the signal may arrive in a thread of a library, where a signal that is only blocked in ours would
- * kill the program. */
-static volatile sig_atomic_t stop_requests;
-
-static void count_request(int signal_number)
-{
-    (void)signal_number;
-    stop_requests = stop_requests + 1;
-}
-
-static void take_signals(void)
-{
-    struct sigaction action = {.sa_handler = count_request, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void pause_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
 static int cores_available(void)
 {
     cpu_set_t set;
@@ -243,18 +211,12 @@ static int check_child(const struct run *run, struct problem *problem)
     struct data *data = NULL;
     if (run->arguments->trainer)
         return 0;
-    char *cache = data_cache_dir(run->arguments->cache);
-    int err = train_model_check(run->experiment->child.model, problem);
+    int err = trainable_check(&run->experiment->child, run->arguments->cache, &data, problem);
     if (err)
-        problem_prefix(problem, "%.200s: child.model", run->arguments->path);
-    if (!err && (err = data_open(cache, run->experiment->child.data, &data, problem)) != 0)
-        problem_prefix(problem, "%.200s: child.data", run->arguments->path);
-    if (!err && (err = train_check(&run->experiment->child, data, problem)) != 0)
         problem_prefix(problem, "%.200s", run->arguments->path);
     if (!err && run->arguments->table)
         err = check_table(run, data, problem);
     data_close(&data);
-    free(cache);
     return err;
 }
 
@@ -289,37 +251,11 @@ static int check_space(const struct run *run, struct problem *problem)
 
 static int open_log(struct run *run, struct problem *problem)
 {
-    run->log_fd = open(run->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (run->log_fd < 0)
-        return problem_set(
-            problem, ERR_IO,
-            "the log %.200s cannot be made beside the database: %s; name another place with --db",
-            run->log_path, strerror(errno));
-    run->log_start = lseek(run->log_fd, 0, SEEK_END);
-    return 0;
-}
-
-/* Whether the database holds this very experiment, finished. Where it cannot be read the coordinator will say
- * why. */
-static bool is_finished(struct run *run)
-{
-    struct problem unreadable;
-    struct answer stored = {0};
-    bool finished = false;
-    if (store_reader_open(run->database, &run->reader, &unreadable) != 0)
-        return false;
-    if (answer_query(run->reader, "SELECT text, finished_because FROM experiment", NULL, &stored,
-                     &unreadable) == 0 &&
-        stored.rows) {
-        char *text = experiment_text(run->experiment);
-        finished = strcmp(answer_text(&stored, 0, "text"), text) == 0 &&
-                   answer_text(&stored, 0, "finished_because")[0];
-        free(text);
-    }
-    answer_release(&stored);
-    if (!finished)
-        store_reader_close(&run->reader);
-    return finished;
+    run->log_fd = log_open(run->log_path, &run->log_start, problem);
+    if (run->log_fd >= 0)
+        return 0;
+    problem_prefix(problem, "the log beside the database; name another place with --db");
+    return ERR_IO;
 }
 
 /* ---- while it runs ------------------------------------------------------------------------------------- */
@@ -364,7 +300,7 @@ static void look(struct run *run)
     if (err)
         return;
     struct buf detail = {0};
-    monitor_detail(&run->monitor, &row, now_ms(), &detail);
+    monitor_detail(&run->monitor, &row, monotonic_ms(), &detail);
     progress_show(run->progress, estimate_fraction(&run->monitor.estimate, &row), buf_text(&detail));
     buf_release(&detail);
 }
@@ -451,11 +387,11 @@ static enum team_state work(struct run *run, const struct team_settings *setting
     struct team *team = team_new(settings);
     enum team_state state = TEAM_RUNS;
     int64_t looked_ms = 0;
-    while (state == TEAM_RUNS && stop_requests == 0) {
-        state = team_tend(team, now_ms(), problem);
-        if (now_ms() - looked_ms >= LOOK_MS) {
+    while (state == TEAM_RUNS && stops_asked() == 0) {
+        state = team_tend(team, monotonic_ms(), problem);
+        if (monotonic_ms() - looked_ms >= LOOK_MS) {
             look(run);
-            looked_ms = now_ms();
+            looked_ms = monotonic_ms();
         }
         pause_ms(TURN_MS);
     }
@@ -463,32 +399,13 @@ static enum team_state work(struct run *run, const struct team_settings *setting
         say(run, "'actsearch stop' has ended the search");
     if (state == TEAM_RUNS)
         say(run, "stopping: the workers hand back what they train (Ctrl-C again: at once)");
-    while (!team_stop(team, now_ms(), stop_requests > 1))
+    while (!team_stop(team, monotonic_ms(), stops_asked() > 1))
         pause_ms(TURN_MS / 2);
     team_destroy(&team);
     return state;
 }
 
 /* ---- when it is over ----------------------------------------------------------------------------------- */
-
-/* The last lines that were logged since we started. */
-static void print_log_end(const struct run *run)
-{
-    char text[LOG_BYTES + 1];
-    int fd = open(run->log_path, O_RDONLY | O_CLOEXEC);
-    off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-    off_t from = end - LOG_BYTES > run->log_start ? end - LOG_BYTES : run->log_start;
-    ssize_t size = fd < 0 ? 0 : pread(fd, text, LOG_BYTES, from);
-    if (fd >= 0)
-        close(fd);
-    text[size > 0 ? size : 0] = '\0';
-    const char *start = text + strlen(text);
-    for (int lines = 0; start > text; start--)
-        if (start[-1] == '\n' && start[0] && ++lines == LOG_LINES)
-            break;
-    for (const char *line = start; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n'))
-        fprintf(stderr, "  %.*s\n", (int)strcspn(line, "\n"), line);
-}
 
 static void print_what_next(const struct run *run, const struct progress_row *row)
 {
@@ -585,7 +502,7 @@ static int start_and_work(struct run *run, struct problem *problem)
                     workers, workers == 1 ? "" : "s", run->database, run->log_path);
         if (run->progress && run->arguments->http)
             say_where_the_page_is(run);
-        take_signals();
+        stops_take();
         const time_t now = time(NULL);
         struct tm utc;
         strftime(run->started, sizeof run->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
@@ -593,7 +510,7 @@ static int start_and_work(struct run *run, struct problem *problem)
         progress_destroy(&run->progress);
         if (state == TEAM_FAILED) {
             fprintf(stderr, "actsearch run: %s; the end of %s:\n", problem->text, run->log_path);
-            print_log_end(run);
+            log_print_end(run->log_path, run->log_start);
             problem_set(problem, ERR_IO, "the search did not go on; nothing that was finished is lost");
             err = ERR_IO;
         } else if (state == TEAM_RUNS || state == TEAM_STOPPED) {
@@ -618,7 +535,7 @@ static int run_experiment(struct run *run, struct problem *problem)
         expr_destroy(&references[i]);
     free(references);
     monitor_start(&run->monitor, run->experiment, reference_count);
-    if (!is_finished(run)) {
+    if (!finished_open(run->database, run->experiment, &run->reader)) {
         err = check_folder(run, problem);
         if (!err)
             err = check_space(run, problem);

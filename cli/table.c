@@ -6,11 +6,13 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct row {
     char *cells[TABLE_MAX_COLUMNS];
+    bool bold[TABLE_MAX_COLUMNS];
     int count;
 };
 
@@ -66,6 +68,13 @@ void table_cell(struct table *table, const char *format, ...)
     row->cells[row->count++] = text;
 }
 
+void table_emphasise(struct table *table)
+{
+    struct row *row = &table->rows[table->count - 1];
+    assert(row->count > 0);
+    row->bold[row->count - 1] = true;
+}
+
 int text_width(const char *text)
 {
     int width = 0;
@@ -113,6 +122,7 @@ int table_width(const struct table *table)
 void table_print(const struct table *table, FILE *out)
 {
     int width[TABLE_MAX_COLUMNS];
+    const bool colours = terminal_has_colours(out);
     measure(table, width);
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];
@@ -120,10 +130,11 @@ void table_print(const struct table *table, FILE *out)
         for (int c = 0; c < last; c++) {
             int padding = width[c] - text_width(row->cells[c]);
             const char *gap = c > 0 ? "  " : "";
+            const char *on = colours && row->bold[c] ? "\033[1m" : "", *off = *on ? "\033[0m" : "";
             if (table->alignment[c] == 'r')
-                fprintf(out, "%s%*s%s", gap, padding, "", row->cells[c]);
+                fprintf(out, "%s%*s%s%s%s", gap, padding, "", on, row->cells[c], off);
             else
-                fprintf(out, "%s%s%*s", gap, row->cells[c], c + 1 < last ? padding : 0, "");
+                fprintf(out, "%s%s%s%s%*s", gap, on, row->cells[c], off, c + 1 < last ? padding : 0, "");
         }
         fputc('\n', out);
     }

@@ -19,6 +19,8 @@ void table_destroy(struct table **table);
 /* Begins a row; cells are then added from the left. */
 void table_row(struct table *table);
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The cell that was added last is printed bold, where the output is a terminal with colours. */
+void table_emphasise(struct table *table);
 void table_print(const struct table *table, FILE *out);
 /* The columns that its widest line takes. */
 int table_width(const struct table *table);

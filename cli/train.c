@@ -40,7 +40,7 @@ static const struct argp_option options[] = {
     {"set", OPTION_SET, "child.KEY=VALUE", 0,
      "Another value for a key of the section [child]; may be repeated", 0},
     {"test", OPTION_TEST, 0, 0, "Evaluate on the test set too", 0},
-    {"describe", OPTION_DESCRIBE, 0, 0, "Print layers, shapes, parameters; train nothing", 0},
+    {"describe", OPTION_DESCRIBE, 0, 0, "Print layers, shapes, parameters, multiply-adds and how the authors trained the model; train nothing", 0},
     {"verbose", 'v', 0, 0, "Say which CPU, kernels and data are used", 0},
     OPTION_ROW_CACHE,
     OPTION_ROW_JSON,

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum schedule { SCHEDULE_COSINE, SCHEDULE_STEP, SCHEDULE_CONSTANT };
+enum schedule { SCHEDULE_COSINE, SCHEDULE_STEP, SCHEDULE_CONSTANT, SCHEDULE_FIFTHS };
 
 struct child {
 #define CHILD_INT(key, initial, low, high, meaning)      int64_t key;

@@ -4,7 +4,6 @@
 #include "common/text.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +47,9 @@ enum { SETTINGS = sizeof settings / sizeof *settings };
 
 /* Proposals for each distinct candidate after which a search that repeats itself ends. */
 enum { PROPOSALS_PER_CANDIDATE = 20 };
+
+/* Below so many strings evolution found the better functions, from there on rl: docs/search.md. */
+static const double rl_strings = 1e9;
 
 static struct experiment *experiment_defaults(void)
 {
@@ -176,6 +178,13 @@ static int set_value(struct experiment *experiment, const struct setting *settin
     return err;
 }
 
+int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value,
+                   struct problem *problem)
+{
+    const struct setting *setting = setting_find(settings, SETTINGS, section, key);
+    return setting ? set_value(experiment, setting, value, problem) : refuse_key(section, key, problem);
+}
+
 static int take_pair(void *context, const char *section, const char *key, const char *value, int line,
                      struct problem *problem)
 {
@@ -217,14 +226,39 @@ static int take_override(struct reading *reading, int number, struct problem *pr
     return err ? ERR_USAGE : 0;
 }
 
-static int check_references(const struct experiment *experiment, struct problem *problem)
+/* The canonical text holds formulas, so that it stays what it is whatever names there will be. */
+static void put_formulas_for_names(struct experiment *experiment)
+{
+    struct text_list list = {0};
+    struct problem seen_when_it_was_set;
+    struct buf text = {0};
+    if (!*experiment->search.references ||
+        text_list_parse(experiment->search.references, INI_VALUE_MAX, &list, &seen_when_it_was_set) != 0)
+        return;
+    for (int i = 0; i < list.count; i++) {
+        char *formula = xstrdup(expr_known_text(list.items[i]));
+        free(list.items[i]);
+        list.items[i] = formula;
+    }
+    text_list_put(&list, &text);
+    text_list_release(&list);
+    free(experiment->search.references);
+    experiment->search.references = (char *)text.data;
+}
+
+static int check_references(struct experiment *experiment, struct problem *problem)
 {
     struct expr **references = NULL;
     int count = 0;
+    put_formulas_for_names(experiment);
     int err = experiment_references(experiment, &references, &count, problem);
     for (int i = 0; i < count; i++)
         expr_destroy(&references[i]);
     free(references);
+    if (!err && count == 0 && experiment->search.algorithm == ALGORITHM_NONE)
+        return problem_set(problem, ERR_INPUT,
+                           "search.references: with search.algorithm = none they are all that is trained: "
+                           "expected at least one");
     return err;
 }
 
@@ -264,7 +298,12 @@ static int check_limits(struct experiment *experiment, struct problem *problem)
 {
     const int64_t candidates = experiment->search.candidates;
     int64_t *proposals = &experiment->search.proposals;
-    if (experiment->search.algorithm != ALGORITHM_EXHAUSTIVE) {
+    if (experiment->search.algorithm == ALGORITHM_NONE) {
+        if (candidates != 0 || *proposals != 0)
+            return problem_set(problem, ERR_INPUT,
+                               "search.%s: expected 0, since search.algorithm = none proposes nothing",
+                               candidates != 0 ? "candidates" : "proposals");
+    } else if (experiment->search.algorithm != ALGORITHM_EXHAUSTIVE) {
         if (candidates == 0)
             return problem_set(problem, ERR_INPUT,
                                "search.candidates: expected 1 or more: how many distinct functions to try");
@@ -279,23 +318,27 @@ static int check_limits(struct experiment *experiment, struct problem *problem)
     return 0;
 }
 
-static int check_space(const struct experiment *experiment, struct problem *problem)
+/* Looks at the space, and picks the algorithm for its size where none is given. */
+static int check_space(struct experiment *experiment, struct problem *problem)
 {
     struct space *space = NULL;
     bool exact = true;
+    double strings = 0;
     int err = space_new(&experiment->space, &space, problem);
     if (err)
         return err;
-    space_strings(space, &exact, &(double){0});
+    space_strings(space, &exact, &strings);
     space_destroy(&space);
+    if (experiment->search.algorithm == ALGORITHM_AUTO)
+        experiment->search.algorithm = strings < rl_strings ? ALGORITHM_EVOLUTION : ALGORITHM_RL;
     if (experiment->search.algorithm == ALGORITHM_EXHAUSTIVE && !exact)
         return problem_set(problem, ERR_INPUT,
                            "search.algorithm: the space has more than 2^64 strings, too many for exhaustive");
     return 0;
 }
 
-/* What holds between the settings. What is wrong comes before what is missing. */
-static int check_all(struct experiment *experiment, struct problem *problem)
+/* What is wrong comes before what is missing. */
+int experiment_check(struct experiment *experiment, struct problem *problem)
 {
     if (2 * experiment->queue.heartbeat_ms > experiment->queue.lease_ms)
         return problem_set(problem, ERR_INPUT,
@@ -322,7 +365,7 @@ int experiment_parse(const char *name, const char *text, const char *const *over
     for (int i = 0; i < override_count && !err; i++)
         err = take_override(&reading, i, problem);
     if (!err) {
-        err = check_all(reading.experiment, problem);
+        err = experiment_check(reading.experiment, problem);
         if (err)
             err = problem_place(&reading, problem, err);
     }
@@ -333,36 +376,12 @@ int experiment_parse(const char *name, const char *text, const char *const *over
     return err;
 }
 
-static int read_file(const char *path, char **ret_text, struct problem *problem)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return problem_set(problem, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: cannot be opened: %s",
-                           path, strerror(errno));
-    char *text = xcalloc(INI_TEXT_MAX + 2, 1);
-    size_t size = fread(text, 1, INI_TEXT_MAX + 1, file);
-    int err = 0;
-    if (ferror(file))
-        err = problem_set(problem, ERR_IO, "%.200s: cannot be read: %s", path, strerror(errno));
-    else if (size > INI_TEXT_MAX)
-        err = problem_set(problem, ERR_LIMIT, "%.200s: has more than %d bytes: no experiment file", path,
-                          INI_TEXT_MAX);
-    else if (memchr(text, '\0', size))
-        err = problem_set(problem, ERR_INPUT, "%.200s: has a zero byte: no text", path);
-    fclose(file);
-    if (err)
-        free(text);
-    else
-        *ret_text = text;
-    return err;
-}
-
 int experiment_load(const char *path, const char *const *overrides, int override_count,
                     struct experiment **ret_experiment, struct problem *problem)
 {
     char *text = NULL;
     *problem = (struct problem){0};
-    int err = read_file(path, &text, problem);
+    int err = ini_file(path, &text, problem);
     if (!err)
         err = experiment_parse(path, text, overrides, override_count, ret_experiment, problem);
     free(text);

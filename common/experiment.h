@@ -11,7 +11,8 @@
 #include "common/log.h"
 #include "common/space.h"
 
-enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL };
+/* AUTO stands in no experiment that was read: it is the better of evolution and rl for the size of the space. */
+enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL, ALGORITHM_NONE, ALGORITHM_AUTO };
 enum search_mode { MODE_SYNC, MODE_ASYNC };
 enum { MAX_RUNGS = 16 };
 
@@ -26,7 +27,8 @@ struct experiment {
             proposals; /* proposals after which it ends (20 × candidates filled in); 0 with exhaustive: no end */
         int64_t batch; /* proposals that learn together */
         enum search_mode mode;
-        char *references; /* expressions, separated by commas outside of parentheses */
+        char *references; /* expressions, separated by commas outside of parentheses; names of known functions
+                             are replaced when it is read */
     } search;
     struct {
         int64_t hidden; /* units of the LSTM */
@@ -72,6 +74,12 @@ int experiment_parse(const char *name, const char *text, const char *const *over
 int experiment_load(const char *path, const char *const *overrides, int override_count,
                     struct experiment **ret_experiment, struct problem *problem);
 void experiment_destroy(struct experiment **experiment);
+/* What holds between the keys, as "section.key: …"; fills in what follows from others. */
+int experiment_check(struct experiment *experiment, struct problem *problem);
+/* Sets one key as a line of a file would, but looks at no other: experiment_check does that. The problem says what is
+ * allowed, as "section.key: …". */
+int experiment_set(struct experiment *experiment, const char *section, const char *key, const char *value,
+                   struct problem *problem);
 
 /* Where the results of the experiment file `path` go unless --db says otherwise: "demo.db", in the current folder, for
  * experiments/demo.ini. malloc'd. */

@@ -3,7 +3,9 @@
 #include "common/buf.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <ini.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,4 +130,28 @@ int ini_read(const char *text, ini_visit *visit, void *context, struct problem *
                        shown(&reading), reading.line_begin);
     buf_release(&reading.value);
     return reading.err;
+}
+
+int ini_file(const char *path, char **ret_text, struct problem *problem)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return problem_set(problem, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: cannot be opened: %s",
+                           path, strerror(errno));
+    char *text = xcalloc(INI_TEXT_MAX + 2, 1);
+    size_t size = fread(text, 1, INI_TEXT_MAX + 1, file);
+    int err = 0;
+    if (ferror(file))
+        err = problem_set(problem, ERR_IO, "%.200s: cannot be read: %s", path, strerror(errno));
+    else if (size > INI_TEXT_MAX)
+        err = problem_set(problem, ERR_LIMIT, "%.200s: has more than %d bytes: no file of settings", path,
+                          INI_TEXT_MAX);
+    else if (memchr(text, '\0', size))
+        err = problem_set(problem, ERR_INPUT, "%.200s: has a zero byte: no text", path);
+    fclose(file);
+    if (err)
+        free(text);
+    else
+        *ret_text = text;
+    return err;
 }

@@ -24,4 +24,8 @@ typedef int ini_visit(void *context, const char *section, const char *key, const
 /* ERR_INPUT with the line of what cannot be read, ERR_LIMIT past a bound above, or what `visit` returned. */
 int ini_read(const char *text, ini_visit *visit, void *context, struct problem *problem);
 
+/* The text of a file, for ini_read. malloc'd; ERR_NOT_FOUND, ERR_IO, or ERR_LIMIT and ERR_INPUT where it is none. The
+ * problem names the file. */
+int ini_file(const char *path, char **ret_text, struct problem *problem);
+
 #endif

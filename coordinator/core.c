@@ -218,9 +218,9 @@ static void serve_audits(struct core *core)
     }
 }
 
-/* Whether an audit is under way, or waits for the end of a pause, or waits and somebody who is there can do it, or
- * was there a moment ago. A machine of which nothing was taken yet is not waited for: the end must not depend on a
- * peer that only says HELLO. */
+/* Whether an audit is under way, or waits for the end of a pause, or for somebody who can do it: who is there and has
+ * done something before, for as long as it takes; who was there a moment ago, or is there and has done nothing yet, for one
+ * lease: the end must not depend on a peer that only says HELLO. */
 static bool audits_go_on(struct core *core)
 {
     if (core->audit.waiting == 0 || core->audit.under_way > 0) {
@@ -231,21 +231,21 @@ static bool audits_go_on(struct core *core)
         core->alone_since_ms = 0;
         return true;
     }
-    bool known = false;
+    bool hope = false;
     for (size_t i = 0; i < core->kept.workers.count; i++) {
         const struct worker_row *row = &core->kept.workers.items[i];
-        if (row->shut_out_ms != 0 || !audit_has_for(&core->audit, row->host) ||
-            !workers_proven(&core->workers, row->id))
+        if (row->shut_out_ms != 0 || !audit_has_for(&core->audit, row->host))
             continue;
-        known = true;
-        if (row->connected) {
+        const bool proven = workers_proven(&core->workers, row->id);
+        if (row->connected && proven) {
             core->alone_since_ms = 0;
             return true;
         }
+        hope = hope || row->connected || proven;
     }
-    if (known && core->alone_since_ms == 0)
+    if (hope && core->alone_since_ms == 0)
         core->alone_since_ms = core->now_ms;
-    return known && core->now_ms < core->alone_since_ms + core->leases.length_ms;
+    return hope && core->now_ms < core->alone_since_ms + core->leases.length_ms;
 }
 
 static void finish_if_done(struct core *core)

@@ -31,7 +31,7 @@ void estimate_start(struct estimate *estimate, const struct experiment *experime
         .finals = trials_of_finals(experiment, references),
         .longer = (double)experiment_finals_steps(experiment) / (double)experiment->child.steps,
     };
-    if (experiment->search.candidates > 0)
+    if (experiment->search.candidates > 0 || experiment->search.algorithm == ALGORITHM_NONE)
         estimate->trials = trials_of(experiment, references);
     struct space *space = NULL;
     struct problem unlikely; /* experiment_parse has made this space before */

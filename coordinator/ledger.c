@@ -213,6 +213,8 @@ int64_t ledger_add_trials(struct ledger *ledger, int64_t candidate, int64_t rung
     if (owner->trials == 0)
         owner->steps = steps;
     owner->trials += added;
+    if (rung == 0 && added > 0)
+        owner->reward = NAN; /* more seeds than it was given for */
     *rows_candidate(ledger->changes) = *owner;
     ledger->changes->counters_changed = true;
     return added;

@@ -44,6 +44,7 @@ static void add_candidate(struct propose *propose, const struct admission *admis
     halving_admit(&propose->halving, candidate);
 }
 
+/* Those that are not there yet; and of those that are the trials of seeds that are not there yet. */
 static int add_references(struct propose *propose, struct problem *problem)
 {
     struct expr **references = NULL;
@@ -57,6 +58,8 @@ static int add_references(struct propose *propose, struct problem *problem)
         if (admission.outcome == PROPOSAL_NEW) {
             add_candidate(propose, &admission, true, -1);
             propose->kept->counters.references++;
+        } else if (admission.outcome == PROPOSAL_DUPLICATE) {
+            halving_admit(&propose->halving, admission.candidate);
         }
         expr_destroy(&references[i]);
     }
@@ -114,9 +117,11 @@ int propose_start(struct propose *propose, const struct experiment *experiment, 
                                 .search = search_new(experiment, space)};
     admit_start(&propose->admit, space);
     halving_start(&propose->halving, experiment, ledger, queue);
-    if (kept->candidates.count > 0 || kept->counters.proposals > 0)
-        return restore(propose, problem);
-    return add_references(propose, problem);
+    const bool begun = kept->candidates.count > 0 || kept->counters.proposals > 0;
+    int err = begun ? restore(propose, problem) : 0;
+    if (!err && (!begun || experiment->search.algorithm == ALGORITHM_NONE))
+        err = add_references(propose, problem);
+    return err;
 }
 
 void propose_release(struct propose *propose)
@@ -257,7 +262,9 @@ bool propose_fill(struct propose *propose, size_t wanted, int budget)
             assert(propose->kept->counters.ready + propose->kept->counters.leased > 0);
             return false;
         case SEARCH_DONE:
-            propose->over = "the space is exhausted";
+            propose->over = propose->experiment->search.algorithm == ALGORITHM_NONE
+                                ? "the references are trained"
+                                : "the space is exhausted";
             break;
         }
     }

@@ -12,7 +12,7 @@
  *    a trial, from all that is known then; and repetitions of functions that are still in training stop it
  *    when there are as many as open trials, and at least search.batch.
  * 4. References are the first candidates, in the order of the file; they count neither as candidates nor as
- *    proposals.
+ *    proposals. Where nothing else is trained (search.algorithm = none) they and their seeds may grow.
  */
 #ifndef COORDINATOR_PROPOSE_H
 #define COORDINATOR_PROPOSE_H

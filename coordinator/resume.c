@@ -1,6 +1,8 @@
 #include "coordinator/resume.h"
 
+#include "common/ini.h"
 #include "common/numerics.h"
+#include "common/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,38 @@ static bool finals_grown(const struct experiment *experiment, const struct exper
             experiment_finals_steps(experiment) >= experiment_finals_steps(old));
 }
 
+/* All functions of the old list are in the new one. */
+static bool references_grown(const struct experiment *experiment, const struct experiment *old)
+{
+    struct text_list now = {0}, before = {0};
+    struct problem checked_when_they_were_read;
+    bool all =
+        text_list_parse(old->search.references, INI_VALUE_MAX, &before, &checked_when_they_were_read) == 0 &&
+        text_list_parse(experiment->search.references, INI_VALUE_MAX, &now, &checked_when_they_were_read) ==
+            0;
+    for (int i = 0; i < before.count && all; i++) {
+        bool found = false;
+        for (int k = 0; k < now.count && !found; k++)
+            found = strcmp(before.items[i], now.items[k]) == 0;
+        all = found;
+    }
+    text_list_release(&now);
+    text_list_release(&before);
+    return all;
+}
+
+/* An experiment of nothing but references grows in them and in their seeds. */
+static bool study_grown(const struct experiment *experiment, struct experiment *old)
+{
+    if (experiment->search.algorithm != ALGORITHM_NONE || old->search.algorithm != ALGORITHM_NONE)
+        return true;
+    const bool grown = experiment->child.seeds >= old->child.seeds && references_grown(experiment, old);
+    old->child.seeds = experiment->child.seeds;
+    free(old->search.references);
+    old->search.references = xstrdup(experiment->search.references);
+    return grown;
+}
+
 /* True where the old experiment, with the limits of the new one, is the new one, and none of the limits is
  * smaller. */
 static bool only_grown(const char *old_text, const struct experiment *experiment, const char *text)
@@ -29,7 +63,7 @@ static bool only_grown(const char *old_text, const struct experiment *experiment
         return false;
     bool grown = at_least(experiment->search.candidates, old->search.candidates) &&
                  at_least(experiment->search.proposals, old->search.proposals) &&
-                 finals_grown(experiment, old);
+                 finals_grown(experiment, old) && study_grown(experiment, old);
     old->search.candidates = experiment->search.candidates;
     old->search.proposals = experiment->search.proposals;
     old->finals = experiment->finals;
@@ -58,8 +92,8 @@ int resume_check(const struct experiment_row *row, const struct experiment *expe
             char *difference = experiment_difference(row->text, text);
             err = problem_set(problem, ERR_CONFLICT,
                               "the database belongs to another experiment (search.candidates, "
-                              "search.proposals and [finals] "
-                              "may grow, all else must stay):\n%.*s",
+                              "search.proposals and [finals] may grow, with search.algorithm = none also "
+                              "search.references and child.seeds; all else must stay):\n%.*s",
                               (int)strlen(difference) - 1, difference); /* a message does not end its line */
             free(difference);
         }

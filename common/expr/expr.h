@@ -88,5 +88,7 @@ extern const struct expr_known expr_known[];
 extern const int expr_known_count;
 /* NULL where no function has that name. */
 const struct expr_known *expr_known_find(const char *name);
+/* The activation string that a person means: that of the name, else the text itself. Borrowed. */
+const char *expr_known_text(const char *name_or_text);
 
 #endif

@@ -46,3 +46,9 @@ const struct expr_known *expr_known_find(const char *name)
             return &expr_known[i];
     return NULL;
 }
+
+const char *expr_known_text(const char *name_or_text)
+{
+    const struct expr_known *known = expr_known_find(name_or_text);
+    return known ? known->text : name_or_text;
+}

@@ -40,7 +40,8 @@ struct search_algorithm {
     ROW(ALGORITHM_EXHAUSTIVE, search_exhaustive)                                                             \
     ROW(ALGORITHM_RANDOM, search_random)                                                                     \
     ROW(ALGORITHM_EVOLUTION, search_evolution)                                                               \
-    ROW(ALGORITHM_RL, search_rl)
+    ROW(ALGORITHM_RL, search_rl)                                                                             \
+    ROW(ALGORITHM_NONE, search_none)
 
 #define ALGORITHM_ROW(id, row) extern const struct search_algorithm row;
 ALGORITHM_TABLE(ALGORITHM_ROW)

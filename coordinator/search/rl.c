@@ -60,10 +60,20 @@ struct rl {
     } scratch; /* means something within an update only, tokens also while a batch is drawn */
 };
 
+/* The weight for each token. A sequence of n tokens with a choice has one advantage, in units of its deviation: the part
+ * of each in it is about 1/√n, while the bonus is each token's own. Without the root a weight that keeps one unit open
+ * leaves three at chance. */
+static double entropy_weight(const struct controller *controller, double entropy)
+{
+    double choosable = 0;
+    for (size_t t = 0; t < controller->steps; t++)
+        choosable += controller->choices[t] > 1;
+    return choosable > 0 ? entropy / sqrt(choosable) : 0;
+}
+
 static void *rl_new(const struct experiment *experiment, const struct space *space)
 {
     struct rl *rl = xcalloc(1, sizeof *rl);
-    rl->ppo = (struct ppo_settings){experiment->rl.clip, experiment->rl.entropy};
     rl->lr = experiment->rl.lr;
     rl->baseline_decay = experiment->rl.baseline_decay;
     rl->gradient_limit = experiment->rl.gradient_clip;
@@ -73,6 +83,7 @@ static void *rl_new(const struct experiment *experiment, const struct space *spa
     struct rng weights = rng_seed(experiment->seed, "controller", 0);
     rl->controller =
         controller_new(space, (size_t)experiment->rl.hidden, (size_t)experiment->rl.layers, &weights);
+    rl->ppo = (struct ppo_settings){experiment->rl.clip, entropy_weight(rl->controller, experiment->rl.entropy)};
     rl->rng = rng_seed(experiment->seed, "policy", 0);
     adam_init(&rl->adam, rl->controller->count);
     elite_init(&rl->elite, space, (size_t)experiment->rl.replay);

@@ -3,17 +3,23 @@
 
     pytorch_train.py MODEL FUNCTION [--seconds S] [--batch N] [--layouts plain,channels-last] [--modes eager,script]
 
-MODEL: resnet-20, cnn or mlp. FUNCTION: one of the seven, as train.c writes it. Prints training images per second on one thread:
+MODEL: resnet-20, cnn, mlp, or one of the deep ones of tests/reference/reference_net.py (preresnet-164, wrn-28-10, densenet-100-12;
+not for TorchScript). FUNCTION: one of the seven, as train.c writes it. Prints training images per second on one thread:
 the median over the batches, for the best of the layouts and modes asked for, and which one that was. The data are noise in
 memory, already normalised, so that only the training itself is timed.
 """
 import argparse
+import pathlib
 import statistics
+import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "reference"))
+import reference_net
 
 
 class Swish(nn.Module):
@@ -117,6 +123,12 @@ def build(model, function):
             layers += [nn.Linear(inputs, 128), Swish(128, planes=False) if function is Swish else function(128)]
             inputs = 128
         return nn.Sequential(*layers, nn.Linear(inputs, 10)), (1, 28, 28)
+    deep = reference_net.preactivation_nets(model, 3, function)
+    if deep:
+        layers, channels = deep
+        return nn.Sequential(*layers, nn.BatchNorm2d(channels), function(channels), Head(channels)), (3, 32, 32)
+    if model != "cnn":
+        sys.exit(f"{model}: expected a model that the head of this file names")
     layers, inputs = [], 1
     for outputs, stride in [(16, 2), (16, 1), (32, 2), (32, 1)]:
         layers += [conv_norm(inputs, outputs, stride), function(outputs)]
@@ -149,7 +161,7 @@ def images_per_second(args, layout, mode):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("model", choices=["resnet-20", "cnn", "mlp"])
+    parser.add_argument("model")
     parser.add_argument("function", choices=list(FUNCTIONS))
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--batch", type=int, default=128)
@@ -163,7 +175,7 @@ def main():
         for layout in args.layouts.split(",")
         for mode in args.modes.split(",")
     )
-    print(f"{best[0]:.1f} {best[1]}")
+    print(f"{best[0]:.2f} {best[1]}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
  *
  *   train [SETTING=VALUE …]
  *
- * SETTING: model (resnet-20, cnn, mlp; all), function (an expression; all seven), batch (128), seconds (1, of
+ * SETTING: model (a name of the table below; all), function (an expression; all seven), batch (128), seconds (1, of
  * each measurement). The environment variable ACTSEARCH_KERNELS picks the instruction set. */
 #include "common/rng.h"
 #include "worker/nn/batch.h"
@@ -29,7 +29,13 @@ enum { CLASSES = 10, RECORDS = 1024, MAX_BATCHES = 4096 };
 static const struct {
     const char *name;
     struct shape image;
-} models[] = {{"resnet-20", {3, 32, 32}}, {"cnn", {1, 28, 28}}, {"mlp", {1, 28, 28}}};
+} models[] = {{"resnet-20", {3, 32, 32}},
+              {"preresnet-164", {3, 32, 32}},
+              {"wrn-28-10", {3, 32, 32}},
+              {"densenet-100-12", {3, 32, 32}},
+              {"densenet-bc-100-12", {3, 32, 32}},
+              {"cnn", {1, 28, 28}},
+              {"mlp", {1, 28, 28}}};
 
 static const char *const functions[] = {"relu(x)",   "x*sigmoid(b0*x)", "atan(x)^2-x", "max(x,tanh(x))",
                                         "sinc(x)+x", "cos(x)-x",        "x*exp(-x^2)"};
@@ -108,12 +114,8 @@ static double step_gflop(const struct net *net, int batch)
     double total = 0;
     for (int i = 0; i < net->layer_count; i++) {
         const struct layer *layer = &net->layers[i];
-        if (!layer_is_conv(layer) && layer->kind != &layer_dense)
-            continue;
-        const struct shape in = net->tensors[layer->input].shape, out = net->tensors[layer->output].shape;
-        const double taps = layer_is_conv(layer) ? (double)layer->kernel * layer->kernel : pixels_of(in);
         const double products = net->tensors[layer->input].gradient ? 3 : 2;
-        total += 2 * products * in.channels * taps * out.channels * pixels_of(out) * batch;
+        total += 2 * products * (double)layer_multiply_adds(net, layer) * batch;
     }
     return total * 1e-9;
 }

@@ -27,6 +27,12 @@ CASES = [
     ("cnn", (3, 32, 32), 5, "b0*x+b1*sin(x)"),
     ("resnet-8", (3, 32, 32), 11, "x*sigmoid(b*x)"),
     ("resnet-8", (3, 32, 32), 8, "atan(x)^2-x"),
+    ("preresnet-11", (3, 32, 32), 11, "x*sigmoid(b*x)"),
+    ("wrn-10-1", (3, 32, 32), 9, "x*sigmoid(b*x)"),
+    ("wrn-10-2", (3, 32, 32), 3, "atan(x)^2-x"),
+    ("densenet-10-4", (3, 32, 32), 9, "x*sigmoid(b*x)"),
+    ("densenet-10-12", (3, 32, 32), 3, "atan(x)^2-x"),
+    ("densenet-bc-16-5", (3, 32, 32), 3, "x*sigmoid(b*x)"),
 ]
 
 

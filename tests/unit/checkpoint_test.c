@@ -84,7 +84,7 @@ static void stopped_anywhere_it_gives_the_bits_of_the_undisturbed_training(void 
     static const struct {
         const char *name;
         int statistics; /* batches of images for the batch norms, where there are any */
-    } models[] = {{"mlp", 0}, {"cnn", 1}, {"resnet-8", 1}};
+    } models[] = {{"mlp", 0}, {"cnn", 1}, {"resnet-8", 1}, {"wrn-10-1-drop-30", 1}, {"densenet-10-4", 1}};
     struct data data = fixture_data(3, 8, 8, 4, 100, 30);
     struct expr *activation = fixture_expr("x*sigmoid(b*x)");
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

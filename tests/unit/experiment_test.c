@@ -49,6 +49,30 @@ static void an_empty_search_needs_no_more_than_its_end(void **state)
     experiment_destroy(&experiment);
 }
 
+static void the_algorithm_is_the_better_one_for_the_size_of_the_space_and_is_stored_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *line;
+    } cases[] = {
+        {"[search]\ncandidates = 10\n", "algorithm = evolution\n"},
+        {"[space]\nunits = 2\n[search]\nalgorithm = auto\ncandidates = 10\n", "algorithm = evolution\n"},
+        {"[space]\nunits = 3\n[search]\ncandidates = 10\n", "algorithm = rl\n"},
+        {"[space]\nunits = 8\n[search]\ncandidates = 10\n", "algorithm = rl\n"},
+        {"[search]\nalgorithm = rl\ncandidates = 10\n", "algorithm = rl\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct experiment *experiment = parsed(cases[i].text), *again;
+        char *text = experiment_text(experiment);
+        assert_non_null(strstr(text, cases[i].line));
+        again = parsed(text);
+        assert_int_equal(again->search.algorithm, experiment->search.algorithm);
+        experiment_destroy(&experiment);
+        experiment_destroy(&again);
+        free(text);
+    }
+}
+
 static void every_kind_of_value_is_read(void **state)
 {
     (void)state;
@@ -117,7 +141,7 @@ static void each_refusal_says_the_line_what_is_allowed_and_the_nearest_spelling(
         {RANDOM "[child]\naugment = maybe\n", 5, {"child.augment: expected true or false, not 'maybe'"}},
         {RANDOM "[child]\nschedule = cosin\n",
          5,
-         {"expected cosine, step or constant, not 'cosin'", "did you mean 'cosine'?"}},
+         {"expected cosine, step, constant or fifths, not 'cosin'", "did you mean 'cosine'?"}},
         {RANDOM "[child]\ndata = ../x\n", 5, {"child.data: expected a name of at most 63 letters"}},
         {RANDOM "[queue]\nlease = 30\n",
          5,
@@ -351,6 +375,34 @@ static void the_references_are_expressions(void **state)
     experiment_destroy(&experiment);
 }
 
+static void a_known_name_among_the_references_becomes_its_formula(void **state)
+{
+    (void)state;
+    static const char ini[] = "[search]\nalgorithm = none\nreferences = relu, prelu, x*tanh(x), swish-1\n";
+    struct experiment *experiment = NULL;
+    struct problem problem = {0};
+    assert_int_equal(experiment_parse("names", ini, NULL, 0, &experiment, &problem), 0);
+    assert_string_equal(experiment->search.references,
+                        "relu(x), max(x,0)+b*min(x,0); b=0.25, x*tanh(x), x*sigmoid(x)");
+    experiment_destroy(&experiment);
+}
+
+static void an_experiment_of_references_alone_has_some_and_proposes_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ini, *says;
+    } refused[] = {{"[search]\nalgorithm = none\nreferences =\n", "at least one"},
+                   {"[search]\nalgorithm = none\ncandidates = 3\n", "search.candidates: expected 0"},
+                   {"[search]\nalgorithm = none\nproposals = 3\n", "search.proposals: expected 0"}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct experiment *experiment = NULL;
+        struct problem problem = {0};
+        assert_int_equal(experiment_parse("none", refused[i].ini, NULL, 0, &experiment, &problem), ERR_INPUT);
+        assert_non_null(strstr(problem.text, refused[i].says));
+    }
+}
+
 static void child_settings_are_read_back_and_refused_with_their_line(void **state)
 {
     (void)state;
@@ -385,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_search_needs_no_more_than_its_end),
+        cmocka_unit_test(the_algorithm_is_the_better_one_for_the_size_of_the_space_and_is_stored_so),
         cmocka_unit_test(every_kind_of_value_is_read),
         cmocka_unit_test(each_refusal_says_the_line_what_is_allowed_and_the_nearest_spelling),
         cmocka_unit_test(an_override_takes_the_place_of_a_line_and_is_named_in_its_problem),
@@ -396,6 +449,8 @@ int main(void)
         cmocka_unit_test(the_database_is_named_after_the_file),
         cmocka_unit_test(a_file_that_is_no_text_or_not_there_is_refused),
         cmocka_unit_test(the_references_are_expressions),
+        cmocka_unit_test(a_known_name_among_the_references_becomes_its_formula),
+        cmocka_unit_test(an_experiment_of_references_alone_has_some_and_proposes_nothing),
         cmocka_unit_test(child_settings_are_read_back_and_refused_with_their_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

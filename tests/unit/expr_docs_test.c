@@ -1,5 +1,6 @@
-/* docs/expressions.md lists the primitives as common/expr/ops.def has them. After a change of the table write
- * the list anew with  build/release/tests/expr_docs_test write */
+/* docs/expressions.md lists the primitives as common/expr/ops.def has them, and the functions that have a name as
+ * common/expr/known.c has them. After a change of a table write the lists anew with
+ * build/release/tests/expr_docs_test write */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/buf.h"
+#include "common/expr/expr.h"
 #include "common/expr/node.h"
 
 #include <stdio.h>
@@ -14,8 +16,6 @@
 #include <string.h>
 
 static const char document[] = "docs/expressions.md";
-static const char begin[] = "<!-- primitives: begin -->\n", end[] = "<!-- primitives: end -->\n";
-
 static void written(const struct op_row *row, char ret_text[64])
 {
     if (row->syntax == SYNTAX_CALL)
@@ -42,6 +42,28 @@ static char *primitives(void)
     return text;
 }
 
+static char *known(void)
+{
+    struct buf table = {0};
+    buf_printf(&table, "| name | function | source |\n|---|---|---|\n");
+    for (int i = 0; i < expr_known_count; i++)
+        buf_printf(&table, "| `%s` | `%s` |%s%s |\n", expr_known[i].name, expr_known[i].text,
+                   *expr_known[i].source ? " " : "", expr_known[i].source);
+    char *text = xstrdup(buf_text(&table));
+    buf_release(&table);
+    return text;
+}
+
+/* The lists, each between a pair of comments of the document. */
+static const struct list {
+    const char *begin, *end;
+    char *(*text)(void);
+} lists[] = {
+    {"<!-- primitives: begin -->\n", "<!-- primitives: end -->\n", primitives},
+    {"<!-- known: begin -->\n", "<!-- known: end -->\n", known},
+};
+enum { LISTS = sizeof lists / sizeof *lists };
+
 static char *document_read(void)
 {
     enum { MOST = 1 << 16 };
@@ -53,29 +75,43 @@ static char *document_read(void)
     return text;
 }
 
-static void the_document_lists_the_primitives_of_the_table(void **state)
+static void check(const struct list *list)
 {
-    (void)state;
-    char *text = document_read(), *expected = primitives();
-    char *from = strstr(text, begin), *to = strstr(text, end);
+    char *text = document_read(), *expected = list->text();
+    char *from = strstr(text, list->begin), *to = strstr(text, list->end);
     assert_true(from && to && to > from);
     *to = '\0';
-    assert_string_equal(from + sizeof begin - 1, expected);
+    assert_string_equal(from + strlen(list->begin), expected);
     free(text);
     free(expected);
 }
 
+static void the_document_lists_the_primitives_of_the_table(void **state)
+{
+    (void)state;
+    check(&lists[0]);
+}
+
+static void the_document_lists_the_functions_that_have_a_name(void **state)
+{
+    (void)state;
+    check(&lists[1]);
+}
+
 static int document_write(void)
 {
-    char *text = document_read(), *table = primitives();
-    char *from = strstr(text, begin), *to = strstr(text, end);
-    FILE *file = from && to ? fopen(document, "w") : NULL;
-    if (!file)
-        return 1;
-    fprintf(file, "%.*s%s%s", (int)(from + sizeof begin - 1 - text), text, table, to);
-    free(text);
-    free(table);
-    return fclose(file);
+    int failed = 0;
+    for (int i = 0; i < LISTS && !failed; i++) {
+        char *text = document_read(), *table = lists[i].text();
+        char *from = strstr(text, lists[i].begin), *to = strstr(text, lists[i].end);
+        FILE *file = from && to ? fopen(document, "w") : NULL;
+        if (file)
+            fprintf(file, "%.*s%s%s", (int)(from + strlen(lists[i].begin) - text), text, table, to);
+        failed = !file || fclose(file) != 0;
+        free(text);
+        free(table);
+    }
+    return failed;
 }
 
 int main(int argc, char **argv)
@@ -84,6 +120,7 @@ int main(int argc, char **argv)
         return document_write();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_document_lists_the_primitives_of_the_table),
+        cmocka_unit_test(the_document_lists_the_functions_that_have_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,12 +270,36 @@ static void a_resnet_computes_what_pytorch_does(void **state)
     assert_in_range(check_model("resnet-8"), 100, 1000);
 }
 
+static void a_preresnet_computes_what_pytorch_does(void **state)
+{
+    (void)state;
+    assert_in_range(check_model("preresnet-11"), 100, 1000);
+}
+
+static void a_wide_resnet_computes_what_pytorch_does(void **state)
+{
+    (void)state;
+    assert_in_range(check_model("wrn-10-1"), 100, 1000);
+    assert_in_range(check_model("wrn-10-2"), 100, 1000);
+}
+
+static void a_densenet_computes_what_pytorch_does(void **state)
+{
+    (void)state;
+    assert_in_range(check_model("densenet-10-4"), 100, 1000);
+    assert_in_range(check_model("densenet-10-12"), 100, 1000);
+    assert_in_range(check_model("densenet-bc-16-5"), 100, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_mlp_computes_what_pytorch_does),
         cmocka_unit_test(a_cnn_computes_what_pytorch_does),
         cmocka_unit_test(a_resnet_computes_what_pytorch_does),
+        cmocka_unit_test(a_preresnet_computes_what_pytorch_does),
+        cmocka_unit_test(a_wide_resnet_computes_what_pytorch_does),
+        cmocka_unit_test(a_densenet_computes_what_pytorch_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,14 +244,91 @@ static void a_shortcut_is_subsampled_and_padded_with_zero_channels(void **state)
     }
 }
 
-/* The parameters' gradients of resnet-8 after one step, with tensors above `keep_bytes` kept for a range
+/* Each piece stands behind the ones before, and only the last block has lanes of zeros. */
+static void a_concatenation_has_the_channels_of_its_pieces_in_order(void **state)
+{
+    (void)state;
+    static const int channels[] = {5, 20, 16, 12, 1};
+    enum { PIECES = sizeof channels / sizeof *channels, IMAGES = 3 };
+    struct expr *activation = fixture_expr("relu(x)");
+    struct net *net = net_new((struct shape){3, 4, 6}, 10, activation);
+    int pieces[PIECES], at = -1;
+    for (int i = 0; i < PIECES; i++) {
+        const int from = i == 0 ? 0 : net_norm_act(net, at, true, -1, true);
+        pieces[i] = net_conv(net, from, channels[i], 3, 1);
+        at = net_append(net, at, pieces[i]);
+    }
+    struct problem problem;
+    assert_int_equal(net_finish(net, IMAGES, &problem), 0);
+    net_initialise(net, 3);
+    struct plain image = fill(net_image(net), net_image(net)->value, IMAGES, "image");
+    net_forward(net, IMAGES, PASS_TRAIN);
+    const struct tensor *wide = &net->tensors[at];
+    assert_int_equal(wide->shape.channels, 54);
+    for (int i = 0, before = 0; i < PIECES; before += channels[i], i++) {
+        struct plain piece = plain_of(&net->tensors[pieces[i]], IMAGES);
+        EACH(&piece, n, c, y, x)
+        assert_true((double)wide->value[tensor_index(wide, n, before + c, y, x)] ==
+                    piece.at[plain_index(&piece, n, c, y, x)]);
+        free(piece.at);
+    }
+    for (int n = 0; n < IMAGES; n++)
+        for (int lane = 54; lane < 64; lane++)
+            assert_true(wide->value[tensor_index(wide, n, lane, 3, 5)] == 0.0f);
+    free(image.at);
+    net_destroy(&net);
+    expr_destroy(&activation);
+}
+
+static void dropout_keeps_the_mean_and_draws_anew_for_each_image_and_step(void **state)
+{
+    (void)state;
+    enum { IMAGES = 4, CHANNELS = 32, SIDE = 32, FLOATS = CHANNELS * SIDE * SIDE };
+    struct expr *activation = fixture_expr("relu(x)");
+    struct net *net = net_new((struct shape){3, SIDE, SIDE}, 10, activation);
+    const int from = net_conv(net, 0, CHANNELS, 1, 1), to = net_dropout(net, from, 30);
+    net->keep_bytes = SIZE_MAX;
+    struct problem problem;
+    assert_int_equal(net_finish(net, IMAGES, &problem), 0);
+    net_initialise(net, 3);
+    struct plain image = fill(net_image(net), net_image(net)->value, IMAGES, "image");
+    const float *x = net->tensors[from].value, *y = net->tensors[to].value;
+    uint8_t dropped[2][IMAGES * FLOATS];
+    for (int step = 0; step < 2; step++) {
+        net->step = step + 1;
+        net_forward(net, IMAGES, PASS_TRAIN);
+        int count = 0;
+        for (int i = 0; i < IMAGES * FLOATS; i++) {
+            dropped[step][i] = y[i] == 0.0f && x[i] != 0.0f;
+            count += dropped[step][i];
+            assert_true(dropped[step][i] ||
+                        fabs((double)y[i] - (double)x[i] / 0.7) <= 1e-6 * fabs((double)x[i]));
+        }
+        assert_in_range(count, 0.295 * IMAGES * FLOATS, 0.305 * IMAGES * FLOATS); /* ± 4 deviations */
+    }
+    const uint8_t *const others[] = {dropped[1], dropped[0] + FLOATS};
+    for (int k = 0; k < 2; k++) { /* another step, another image: 2 · 0.3 · 0.7 of the values differ */
+        int differ = 0;
+        for (int i = 0; i < FLOATS; i++)
+            differ += dropped[0][i] != others[k][i];
+        assert_in_range(differ, 0.40 * FLOATS, 0.44 * FLOATS);
+    }
+    net_forward(net, IMAGES, PASS_EVALUATE);
+    assert_memory_equal(x, y, IMAGES * FLOATS * sizeof *x);
+    free(image.at);
+    net_destroy(&net);
+    expr_destroy(&activation);
+}
+
+/* The parameters' gradients of a model after one step, with tensors above `keep_bytes` kept for a range
  * only. malloc'd. */
-static float *gradients_of(size_t keep_bytes, int images, size_t *ret_floats, size_t *ret_arena)
+static float *gradients_of(const char *model, size_t keep_bytes, int images, size_t *ret_floats,
+                           size_t *ret_arena)
 {
     struct expr *activation = fixture_expr("x*sigmoid(b0*x)");
     struct net *net;
     struct problem problem;
-    assert_int_equal(model_build("resnet-8", (struct shape){3, 32, 31}, 10, activation, &net, &problem), 0);
+    assert_int_equal(model_build(model, (struct shape){3, 32, 31}, 10, activation, &net, &problem), 0);
     net->keep_bytes = keep_bytes;
     assert_int_equal(net_finish(net, images, &problem), 0);
     net_initialise(net, 3);
@@ -273,15 +350,17 @@ static float *gradients_of(size_t keep_bytes, int images, size_t *ret_floats, si
 static void values_that_are_not_kept_are_computed_again_to_the_same_bits(void **state)
 {
     (void)state;
-    for (int images = 1; images <= 21; images += 10) {
-        size_t floats, kept_bytes, not_kept_bytes;
-        float *kept = gradients_of(SIZE_MAX, images, &floats, &kept_bytes);
-        float *not_kept = gradients_of(0, images, &floats, &not_kept_bytes);
-        assert_memory_equal(kept, not_kept, floats * sizeof *kept);
-        assert_true(images == 1 || not_kept_bytes < kept_bytes);
-        free(kept);
-        free(not_kept);
-    }
+    static const char *const models[] = {"resnet-8", "preresnet-11", "wrn-10-1", "densenet-bc-16-12"};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        for (int images = 1; images <= 21; images += 10) {
+            size_t floats, kept_bytes, not_kept_bytes;
+            float *kept = gradients_of(models[i], SIZE_MAX, images, &floats, &kept_bytes);
+            float *not_kept = gradients_of(models[i], 0, images, &floats, &not_kept_bytes);
+            assert_memory_equal(kept, not_kept, floats * sizeof *kept);
+            assert_true(images == 1 || not_kept_bytes < kept_bytes);
+            free(kept);
+            free(not_kept);
+        }
 }
 
 int main(void)
@@ -290,6 +369,8 @@ int main(void)
         cmocka_unit_test(a_convolution_and_its_gradients_are_what_the_definition_says),
         cmocka_unit_test(each_instruction_set_meets_the_definition),
         cmocka_unit_test(values_that_are_not_kept_are_computed_again_to_the_same_bits),
+        cmocka_unit_test(a_concatenation_has_the_channels_of_its_pieces_in_order),
+        cmocka_unit_test(dropout_keeps_the_mean_and_draws_anew_for_each_image_and_step),
         cmocka_unit_test(a_shortcut_is_subsampled_and_padded_with_zero_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,7 @@ static inline double fixture_train(const struct data *data, const struct child *
     double loss = 0;
     for (int64_t step = 0; step < child->steps; step++) {
         batcher_next(batcher, net_image(net), labels);
+        net->step = step;
         net_forward(net, (int)child->batch, PASS_TRAIN);
         int64_t correct = 0;
         loss = loss_softmax(logits->value, labels, (int)child->batch, data->classes,

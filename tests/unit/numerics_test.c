@@ -21,6 +21,11 @@ static const struct {
     {"mlp", "max(x,tanh(x))+0.1*sin(x)"},
     {"cnn", "x*sigmoid(b0*x)"},
     {"resnet-8", "b0*erf(x)+x/(1+exp(-b1*x))"},
+    {"preresnet-11", "atan(x)^2-x"},
+    {"wrn-10-1", "x*sigmoid(b0*x)"},
+    {"densenet-10-4", "x*sigmoid(b0*x)"},
+    {"densenet-bc-10-5", "max(x,tanh(x))"},
+    {"wrn-10-1-drop-30", "x*sigmoid(b0*x)"},
 };
 enum { TRAININGS = sizeof trainings / sizeof *trainings };
 

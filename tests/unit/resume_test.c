@@ -70,6 +70,47 @@ static void halving_may_not_change(void **state)
     assert_int_equal(check("halving.eta=4", "halving.eta=3", &grown, &problem), ERR_CONFLICT);
 }
 
+/* The same for an experiment of nothing but references. */
+static int check_study(const char *before, const char *now, bool *ret_grown)
+{
+    const char *old_lines[] = {"search.algorithm=none", "search.candidates=0", before};
+    const char *new_lines[] = {"search.algorithm=none", "search.candidates=0", now};
+    struct experiment *old = NULL, *new = NULL;
+    struct problem problem = {0};
+    assert_int_equal(experiment_parse("old", "", old_lines, 3, &old, &problem), 0);
+    assert_int_equal(experiment_parse("new", "", new_lines, 3, &new, &problem), 0);
+    char *text = experiment_text(old);
+    struct experiment_row row = {.text = text, .numerics = NUMERICS};
+    *ret_grown = false;
+    int err = resume_check(&row, new, ret_grown, &problem);
+    free(text);
+    experiment_destroy(&old);
+    experiment_destroy(&new);
+    return err;
+}
+
+static void a_study_may_grow_in_functions_and_seeds_but_not_lose_any(void **state)
+{
+    (void)state;
+    bool grown;
+    assert_int_equal(
+        check_study("search.references=relu, tanh(x)", "search.references=sin(x), tanh(x), relu(x)", &grown),
+        0);
+    assert_true(grown);
+    assert_int_equal(check_study("search.references=relu, tanh(x)", "search.references=relu", &grown),
+                     ERR_CONFLICT);
+    assert_int_equal(check_study("child.seeds=2", "child.seeds=3", &grown), 0);
+    assert_true(grown);
+    assert_int_equal(check_study("child.seeds=3", "child.seeds=2", &grown), ERR_CONFLICT);
+    assert_int_equal(check_study("child.lr=0.1", "child.lr=0.2", &grown), ERR_CONFLICT);
+    assert_int_equal(check_study("child.lr=0.1", "child.lr=0.1", &grown), 0);
+    assert_false(grown);
+    struct problem problem = {0};
+    assert_int_equal(check("search.references=relu", "search.references=relu, tanh(x)", &grown, &problem),
+                     ERR_CONFLICT); /* a search */
+    assert_int_equal(check("child.seeds=2", "child.seeds=3", &grown, &problem), ERR_CONFLICT);
+}
+
 static void a_changed_experiment_is_refused_with_the_difference(void **state)
 {
     (void)state;
@@ -100,6 +141,7 @@ int main(void)
         cmocka_unit_test(a_search_may_grow_but_not_shrink),
         cmocka_unit_test(finals_may_come_and_grow_but_not_shrink),
         cmocka_unit_test(halving_may_not_change),
+        cmocka_unit_test(a_study_may_grow_in_functions_and_seeds_but_not_lose_any),
         cmocka_unit_test(a_changed_experiment_is_refused_with_the_difference),
         cmocka_unit_test(other_numerics_are_refused),
     };

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/nn_fixture.h"
+#include "worker/nn/checkpoint.h"
 #include "worker/nn/train.h"
 
 #include <math.h>
@@ -35,7 +36,8 @@ static int run(const struct data *data, const struct child *child, const char *a
 static void every_model_learns_a_simple_task(void **state)
 {
     (void)state;
-    static const char *const models[] = {"mlp", "cnn", "resnet-8"};
+    static const char *const models[] = {"mlp",      "cnn",           "resnet-8",        "preresnet-11",
+                                         "wrn-10-1", "densenet-10-4", "densenet-bc-16-5"};
     struct data data = fixture_data(1, 16, 16, 4, 300, 50);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct child child = small_child(models[i], 40);
@@ -157,13 +159,26 @@ static void an_unknown_model_is_refused_with_the_list(void **state)
 {
     (void)state;
     struct problem problem;
-    static const char *const known[] = {"mlp", "cnn", "resnet-8", "resnet-20", "resnet-110"};
+    static const char *const known[] = {
+        "mlp",           "cnn",       "resnet-8",          "resnet-20",       "resnet-110",
+        "preresnet-164", "wrn-28-10", "wrn-28-10-drop-30", "densenet-100-12", "densenet-bc-100-12"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_int_equal(train_model_check(known[i], &problem), 0);
-    static const char *const unknown[] = {"",         "cn",         "resnet",
-                                          "resnet-",  "resnet-21",  "resnet-020x",
-                                          "resnet-2", "resnet-116", "resnet-99999999999",
-                                          "mlp "};
+    static const char *const unknown[] = {"",
+                                          "cn",
+                                          "resnet",
+                                          "resnet-",
+                                          "resnet-21",
+                                          "resnet-020x",
+                                          "resnet-2",
+                                          "resnet-116",
+                                          "resnet-99999999999",
+                                          "mlp ",
+                                          "wrn-28",
+                                          "wrn-27-10",
+                                          "wrn-28-10-drop-0",
+                                          "wrn-28-10-drop-",
+                                          "densenet-bc-100-12-drop-91"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         assert_int_equal(train_model_check(unknown[i], &problem), ERR_INPUT);
     train_model_check("cn", &problem);
@@ -203,6 +218,14 @@ static void models_have_their_published_sizes(void **state)
         {"resnet-32", {3, 32, 32}, 464154, 16 + 10 * (16 + 32 + 64)},
         {"resnet-56", {3, 32, 32}, 853018, 16 + 18 * (16 + 32 + 64)},
         {"resnet-110", {3, 32, 32}, 1727962, 16 + 36 * (16 + 32 + 64)},
+        {"preresnet-164", {3, 32, 32}, 1703258, 12112},
+        {"wrn-28-10", {3, 32, 32}, 36479194, 8976},
+        {"wrn-40-4", {3, 32, 32}, 8949210, 5392},
+        {"wrn-16-8", {3, 32, 32}, 10961370, 3600},
+        {"densenet-40-12", {3, 32, 32}, 1019722, 9048},
+        {"densenet-100-12", {3, 32, 32}, 6979642, 58608},
+        {"densenet-bc-100-12", {3, 32, 32}, 769162, 11994},
+        {"densenet-bc-250-24", {3, 32, 32}, 15324406, 128988},
         {"mlp", {1, 28, 28}, 785 * 128 + 129 * 128 + 129 * 10, 256},
         {"cnn", {1, 28, 28}, 9 * 16 + 144 * 16 + 144 * 32 + 288 * 32 + 2 * 96 + 33 * 10, 96},
     };
@@ -217,6 +240,19 @@ static void models_have_their_published_sizes(void **state)
     }
 }
 
+static void the_largest_of_each_family_can_be_built_and_saved(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"resnet-110", "preresnet-299", "wrn-40-12-drop-90",
+                                         "densenet-100-24-drop-90", "densenet-bc-250-40-drop-90"};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        int64_t betas;
+        const int64_t parameters = parameters_of(models[i], (struct shape){3, 32, 32}, "b0*x+b1", &betas);
+        /* the value and the velocity of each, and an eighth for padded lanes and all else */
+        assert_in_range((parameters + betas) * 2 * (int64_t)sizeof(float), 1, CHECKPOINT_MAX_BYTES / 9 * 8);
+    }
+}
+
 static void a_description_lists_layers_and_totals(void **state)
 {
     (void)state;
@@ -226,9 +262,48 @@ static void a_description_lists_layers_and_totals(void **state)
     char *text = NULL;
     assert_int_equal(train_describe("resnet-20", &data, expr, &text, &problem), 0);
     assert_non_null(strstr(text, "269722"));
+    assert_non_null(strstr(text, " 40551040 ")); /* 41 million, as He et al. 2015 count */
     assert_non_null(strstr(text, "64 x 8 x 8"));
     free(text);
+    assert_int_equal(train_describe("wrn-28-10", &data, expr, &text, &problem), 0);
+    assert_non_null(strstr(text, "norm act"));
+    assert_non_null(strstr(text, " 36479194 "));
+    free(text);
     assert_int_equal(train_describe("resnet", &data, expr, &text, &problem), ERR_INPUT);
+    expr_destroy(&expr);
+}
+
+/* What a description says about the authors' training can be pasted into an experiment file. */
+static void the_published_training_of_a_model_is_a_valid_child(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model;
+        int64_t batch, steps;
+        enum schedule schedule;
+    } cases[] = {{"resnet-20", 128, 64000, SCHEDULE_STEP},
+                 {"preresnet-164", 128, 64000, SCHEDULE_STEP},
+                 {"wrn-28-10", 128, 78125, SCHEDULE_FIFTHS},
+                 {"densenet-100-12", 64, 234375, SCHEDULE_STEP},
+                 {"densenet-bc-100-12", 64, 234375, SCHEDULE_STEP}};
+    const struct data data = {.channels = 3, .height = 32, .width = 32, .classes = 10};
+    struct expr *expr = fixture_expr("relu(x)");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct problem problem;
+        struct child child;
+        char *text;
+        assert_int_equal(train_describe(cases[i].model, &data, expr, &text, &problem), 0);
+        static const char section[] = "[child]\n";
+        const char *lines = strstr(text, section);
+        assert_non_null(lines);
+        assert_int_equal(child_parse(lines + strlen(section), &child, &problem), 0);
+        assert_string_equal(child.model, cases[i].model);
+        assert_int_equal(child.batch, cases[i].batch);
+        assert_int_equal(child.steps, cases[i].steps);
+        assert_int_equal(child.schedule, cases[i].schedule);
+        assert_true(child.augment && child.lr == 0.1);
+        free(text);
+    }
     expr_destroy(&expr);
 }
 
@@ -247,6 +322,9 @@ static void the_schedule_warms_up_and_falls_to_zero(void **state)
     child.schedule = SCHEDULE_STEP;
     assert_true(sgd_schedule(&child, 49) == 1.0 && sgd_schedule(&child, 50) == 0.1 &&
                 sgd_schedule(&child, 75) == 0.01);
+    child.schedule = SCHEDULE_FIFTHS;
+    assert_true(sgd_schedule(&child, 29) == 1.0 && sgd_schedule(&child, 30) == 0.2 &&
+                sgd_schedule(&child, 60) == 0.04 && sgd_schedule(&child, 80) == 0.008);
 }
 
 static void each_epoch_shows_every_image_once_in_a_new_order(void **state)
@@ -336,7 +414,9 @@ int main(void)
         cmocka_unit_test(data_that_are_too_few_are_refused),
         cmocka_unit_test(an_unknown_model_is_refused_with_the_list),
         cmocka_unit_test(models_have_their_published_sizes),
+        cmocka_unit_test(the_largest_of_each_family_can_be_built_and_saved),
         cmocka_unit_test(a_description_lists_layers_and_totals),
+        cmocka_unit_test(the_published_training_of_a_model_is_a_valid_child),
         cmocka_unit_test(the_schedule_warms_up_and_falls_to_zero),
         cmocka_unit_test(each_epoch_shows_every_image_once_in_a_new_order),
         cmocka_unit_test(pixels_are_normalised_by_the_training_part_alone),

@@ -105,12 +105,15 @@ static size_t gradients_place(struct lifetime *lifetimes, int count)
 }
 
 /* A shortcut that changes neither size nor channels hands its gradient on as it is: both tensors can be one
- * piece of memory, where this layer is the one that writes it (norm_act.c then finds nothing to do). */
+ * piece of memory, where this layer is the one that writes it (norm_act.c then finds nothing to do). So are
+ * the parts of a wider tensor. */
 static bool residual_shares(const struct net *net, const struct layer *layer)
 {
     if (layer->residual < 0 || layer->add_residual)
         return false;
     const struct tensor *a = &net->tensors[layer->residual], *b = &net->tensors[layer->output];
+    if (layer->kind == &layer_append)
+        return true;
     return a->shape.channels == b->shape.channels && pixels_of(a->shape) == pixels_of(b->shape) &&
            a->gradient_images == b->gradient_images;
 }
@@ -188,8 +191,9 @@ static void scratch_lay_out(struct net *net, struct arena *arena)
 }
 
 /* Invariant 6. A value goes where only the next layer reads it, and that in the same segment; it must be
- * cheap to compute again, which is so for an activation. A gradient goes where only the norm and activation
- * that follow write it: the layer before reads it right then. */
+ * cheap to compute again, which is so for an activation, or not be needed backward. A gradient goes where
+ * only the norm and activation that follow write it, or it is cut out of a wide one: the layer before reads
+ * it right then. */
 static void kept_choose(struct net *net)
 {
     int *readers = xcalloc((size_t)net->tensor_count, sizeof *readers);
@@ -207,11 +211,13 @@ static void kept_choose(struct net *net)
             struct tensor *tensor = &net->tensors[net->layers[i].output];
             const struct layer *next = &net->layers[i + 1];
             if ((size_t)net->batch * tensor->image_floats * sizeof(float) <= net->keep_bytes ||
-                readers[net->layers[i].output] != 1 || next->input != net->layers[i].output)
+                readers[net->layers[i].output] != 1 || next->input != net->layers[i].output ||
+                net->layers[i].kind == &layer_append)
                 continue;
-            if (net->layers[i].kind == &layer_norm_act && i + 1 < end && layer_is_conv(next))
+            const bool cheap = net->layers[i].kind == &layer_norm_act && layer_is_conv(next);
+            if (i + 1 < end && (cheap || !layer_reads_back(next)))
                 tensor->value_images = range;
-            if (!net->layers[i].has_norm && next->kind == &layer_norm_act)
+            if (!net->layers[i].has_norm && (next->kind == &layer_norm_act || next->kind == &layer_append))
                 tensor->gradient_images = range;
         }
     }
@@ -223,8 +229,12 @@ static void lay_out(struct net *net, struct arena *arena)
     parameters_lay_out(net, arena);
     norms_lay_out(net, arena);
     for (int t = 0; t < net->tensor_count; t++)
-        net->tensors[t].value = arena_take(
-            arena, (size_t)net->tensors[t].value_images * net->tensors[t].image_floats, sizeof(float));
+        if (!net->tensors[t].part_of)
+            net->tensors[t].value = arena_take(
+                arena, (size_t)net->tensors[t].value_images * net->tensors[t].image_floats, sizeof(float));
+    for (int t = net->tensor_count - 1; t > 0; t--)
+        if (net->tensors[t].part_of)
+            net->tensors[t].value = net->tensors[net->tensors[t].part_of].value;
     gradients_lay_out(net, arena);
     scratch_lay_out(net, arena);
 }
@@ -246,10 +256,25 @@ static void readers_mark(struct net *net)
     free(written);
 }
 
+/* Parts lie in the images of the widest tensor (append.c), of which only norms may read a part: another layer
+ * would take its next channels for padding. */
+static void parts_fit(struct net *net)
+{
+    for (int t = net->tensor_count - 1; t > 0; t--)
+        if (net->tensors[t].part_of)
+            net->tensors[t].image_floats = net->tensors[net->tensors[t].part_of].image_floats;
+    for (int i = 0; i < net->layer_count; i++) {
+        const struct layer *layer = &net->layers[i];
+        assert(!net->tensors[layer->input].part_of || layer->has_norm);
+        assert(layer->residual < 0 || layer->kind == &layer_append || !net->tensors[layer->residual].part_of);
+    }
+}
+
 int net_finish(struct net *net, int batch, struct problem *problem)
 {
     assert(net->layer_count > 0 && batch > 0 && !net->arena);
     net->batch = batch;
+    parts_fit(net);
     readers_mark(net);
     kept_choose(net);
     struct arena count = {0};

@@ -17,7 +17,7 @@
 #include "worker/nn/train.h"
 
 enum {
-    CHECKPOINT_MAX_BYTES = 256 << 20, /* of 32 million weights: the largest shipped model has one million */
+    CHECKPOINT_MAX_BYTES = 768 << 20, /* of 96 million weights: wrn-40-12 has 80 */
     CHECKPOINT_HEAD_BYTES = 8 + 4 + 8,
 };
 

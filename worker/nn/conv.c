@@ -1,4 +1,4 @@
-/* Convolution: one window (kernels.h) per image over a copy with a border of zeros.
+/* Convolution: one window (kernels.h) per image over a copy with a border of zeros, where there is a border.
  *
  * Weights: out_blocks × in_blocks × kernel × run × 16, where run is kernel × 16 floats of one input row
  * (kernel × channels for the image). Backward to the input is a forward window over the output's gradient
@@ -17,6 +17,16 @@ struct geometry {
     size_t in_plane, out_plane; /* floats of one padded block of channels */
 };
 
+/* A 1 × 1 window does not know rows: as many as fit into a chunk count as one, so that register tiles are full. */
+static struct shape rows_joined(struct shape shape)
+{
+    int joined = 1;
+    for (int rows = 2; rows <= shape.height && rows * shape.width <= WINDOW_CHUNK; rows++)
+        if (shape.height % rows == 0)
+            joined = rows;
+    return (struct shape){shape.channels, shape.height / joined, shape.width * joined};
+}
+
 static struct geometry geometry_of(const struct net *net, const struct layer *layer)
 {
     const struct tensor *x = &net->tensors[layer->input], *y = &net->tensors[layer->output];
@@ -26,6 +36,8 @@ static struct geometry geometry_of(const struct net *net, const struct layer *la
                          .in = x->shape,
                          .out = y->shape,
                          .border = layer->kernel / 2};
+    if (g.kernel == 1 && g.stride == 1)
+        g.in = rows_joined(g.in), g.out = rows_joined(g.out);
     g.in_blocks = x->pixel_floats == LANES ? blocks_of(x->shape.channels) : 1;
     g.out_blocks = blocks_of(y->shape.channels);
     g.in_plane =
@@ -62,10 +74,13 @@ static struct window window_of(const struct geometry *g)
 }
 
 /* from: blocks × height × width × pixel_floats; to: the same with `before` and `after` more rows and columns,
- * whose zeros are there already. */
-static void pad_image(const float *from, float *to, int blocks, struct shape shape, int pixel_floats,
-                      int before, int after)
+ * whose zeros are there already. Returns it, or `from` where there is nothing to add. */
+static const float *pad_image(const float *from, float *to, int blocks, struct shape shape, int pixel_floats,
+                              int before, int after)
 {
+    if (before + after == 0)
+        return from;
+    const float *padded = to;
     const size_t row = (size_t)shape.width * (size_t)pixel_floats;
     const size_t padded_row = (size_t)(shape.width + before + after) * (size_t)pixel_floats;
     for (int block = 0; block < blocks; block++) {
@@ -74,6 +89,7 @@ static void pad_image(const float *from, float *to, int blocks, struct shape sha
             memcpy(to + before * pixel_floats, from, row * sizeof *from);
         to += (size_t)after * padded_row;
     }
+    return padded;
 }
 
 static void forward_begin(struct net *net, struct layer *layer)
@@ -90,8 +106,8 @@ static void forward(struct net *net, struct layer *layer, int first, int count)
     const float *x = value_at(tx, first);
     float *y = value_at(ty, first), *padded = layer->scratch;
     for (int image = 0; image < count; image++, x += tx->image_floats, y += ty->image_floats) {
-        pad_image(x, padded, g.in_blocks, g.in, g.pixel_floats, g.border, g.border);
-        net->kernels->window_forward(&window, padded, layer->weights.value, y, false);
+        const float *from = pad_image(x, padded, g.in_blocks, g.in, g.pixel_floats, g.border, g.border);
+        net->kernels->window_forward(&window, from, layer->weights.value, y, false);
     }
 }
 
@@ -221,11 +237,13 @@ static void backward(struct net *net, struct layer *layer, int first, int count)
     for (int image = first; image < first + count; image++) {
         const float *dy = gradient_at(ty, image);
         float *dweights = group_open(&layer->tree, image);
-        pad_image(value_at(tx, image), work.padded_x, g.in_blocks, g.in, g.pixel_floats, g.border, g.border);
-        net->kernels->window_weights(&window, work.padded_x, dy, dweights);
+        const float *x = pad_image(value_at(tx, image), work.padded_x, g.in_blocks, g.in, g.pixel_floats,
+                                   g.border, g.border);
+        net->kernels->window_weights(&window, x, dy, dweights);
         if (tx->gradient) {
-            pad_image(dy, work.padded_dy, g.out_blocks, g.out, LANES, g.out_before, g.out_after);
-            backward_image(net, &g, work.turned, work.padded_dy, gradient_at(tx, image), layer->add_input);
+            const float *padded =
+                pad_image(dy, work.padded_dy, g.out_blocks, g.out, LANES, g.out_before, g.out_after);
+            backward_image(net, &g, work.turned, padded, gradient_at(tx, image), layer->add_input);
         }
         group_close(net, &layer->tree, image + 1);
     }

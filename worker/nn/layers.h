@@ -11,7 +11,9 @@
  * Invariants:
  *  1. A layer's inputs are outputs of earlier layers, or tensor 0, the image.
  *  2. The lanes past the last channel are 0 in every value and gradient, whatever the activation is at 0; so
- * are the weights that belong to them. Layers may therefore read whole rows.
+ * are the weights that belong to them. Layers may therefore read whole rows. In a tensor that is a part of a
+ * wider one (append.c) they hold the wider one's next channels, once those are written: only norms read such a
+ * tensor, whose scale is 0 there.
  *  3. The gradient of a tensor is written by the last of its readers and added to by the others (backward
  * goes from last to first; add_input and add_residual say which). It shares memory with gradients that live
  * at another time.
@@ -39,8 +41,9 @@ struct shape {
 
 struct tensor {
     struct shape shape;
+    int part_of;         /* the tensor that this one is the first channels of; 0: none (append.c) */
     int pixel_floats;    /* 16; of the image tensor: its channels */
-    size_t image_floats; /* of one image */
+    size_t image_floats; /* of one image: from one to the next */
     int value_images;    /* images kept: the batch, or those of a range (invariant 6) */
     int gradient_images;
     float *value;    /* value_images × image_floats */
@@ -110,14 +113,16 @@ struct layer_kind {
     void (*backward_rest)(struct net *net, struct layer *layer, int first, int count);
     /* Floats of scratch with `batch` images. */
     size_t (*scratch)(const struct net *net, const struct layer *layer, int batch);
+    bool value_unused; /* the backward functions do not look at the input's value */
 };
 
 struct layer {
     const struct layer_kind *kind;
     int input, output;
-    int residual;                  /* norm_act: a tensor added before the activation; −1: none */
+    int residual; /* norm_act: a tensor added before the activation; append: the one before; −1: none */
     bool add_input, add_residual;  /* add to that gradient (invariant 3) */
     int kernel, stride;            /* conv */
+    int drop_percent;              /* dropout */
     bool has_norm, has_activation; /* norm_act */
     struct program *program;       /* with has_activation */
     struct parameters weights;     /* conv: window weights; dense: weights, bias; norm: scale, shift */
@@ -134,6 +139,8 @@ struct net {
     int batch;         /* most images in one pass */
     int images;        /* of the pass that is going on */
     enum pass pass;    /* its kind */
+    uint64_t seed;     /* of net_initialise */
+    int64_t step;      /* of the training: what dropout drops; the caller counts */
     size_t keep_bytes; /* tensors of a batch that are larger need not be kept (invariant 6) */
     int classes;
     const struct kernels *kernels;
@@ -159,6 +166,13 @@ int net_conv(struct net *net, int input, int channels, int kernel, int stride);
 int net_norm_act(struct net *net, int input, bool norm, int residual, bool activation);
 /* Global average. */
 int net_pool(struct net *net, int input);
+/* Average of 2 × 2 pixels, stride 2; at an odd edge of those that there are. */
+int net_halve(struct net *net, int input);
+/* In a training each value is 0 with that probability, and otherwise divided by the rest. */
+int net_dropout(struct net *net, int input, int percent);
+/* `wide`'s channels and then those of `piece`; wide −1: a block begins. No other layer may read `piece`, and
+ * beside this one only net_norm_act with a norm, before it, may read `wide`. */
+int net_append(struct net *net, int wide, int piece);
 /* All values of an image → outputs, with bias. */
 int net_dense(struct net *net, int input, int outputs);
 
@@ -186,6 +200,8 @@ struct tensor *net_logits(struct net *net);
 /* Trainable numbers, padded lanes not counted. */
 int64_t layer_parameter_count(const struct net *net, const struct layer *layer);
 int64_t layer_beta_count(const struct net *net, const struct layer *layer);
+/* Multiply-adds of the forward pass for one image, of convolutions and dense layers. */
+int64_t layer_multiply_adds(const struct net *net, const struct layer *layer);
 
 /* Where weight (output, input, tap row, tap column) of a conv or dense layer stands in weights.value. A dense
  * layer's input is (channel, row, column) of the tensor that it reads. */
@@ -197,11 +213,19 @@ size_t layer_bias_at(const struct net *net, const struct layer *layer);
 /* ---- for the layers themselves
  * ----------------------------------------------------------------------------- */
 /* Convolutions go one of two ways: a sliding window (conv.c), or winograd.c where that fits. */
-extern const struct layer_kind layer_conv, layer_winograd, layer_norm_act, layer_pool, layer_dense;
+extern const struct layer_kind layer_conv, layer_winograd, layer_norm_act, layer_pool, layer_halve,
+    layer_append, layer_dropout, layer_dense;
 
 static inline bool layer_is_conv(const struct layer *layer)
 {
     return layer->kind == &layer_conv || layer->kind == &layer_winograd;
+}
+
+/* Whether the backward pass needs the value that this layer read. */
+static inline bool layer_reads_back(const struct layer *layer)
+{
+    const bool adds = layer->kind == &layer_norm_act && !layer->has_norm && !layer->has_activation;
+    return !adds && !layer->kind->value_unused;
 }
 
 static inline int blocks_of(int channels)

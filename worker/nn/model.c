@@ -10,7 +10,7 @@
 enum { MODEL_NUMBERS = 4 };
 
 struct model {
-    const char *pattern, *limits, *meaning;
+    const char *pattern, *limits, *meaning, *published;
     bool (*allowed)(const int *n);
     void (*build)(struct net *net, const int *n);
 };
@@ -52,7 +52,110 @@ static void build_resnet(struct net *net, const int *n)
     net_dense(net, net_pool(net, at), net->classes);
 }
 
-#define MODEL(id, pattern, allowed, limits, meaning)                                                         \
+/* ---- nets of preactivation blocks -------------------------------------------------------------------------
+ */
+
+static int norm_act(struct net *net, int input)
+{
+    return net_norm_act(net, input, true, -1, true);
+}
+
+/* y = residual + conv(x) */
+static int conv_add(struct net *net, int input, int residual, int channels, int kernel)
+{
+    return net_norm_act(net, net_conv(net, input, channels, kernel, 1), false, residual, false);
+}
+
+/* The shortcut of a block whose output has other channels is a 1 × 1 convolution of its first activation, and
+ * otherwise its input. */
+static int shortcut_of(struct net *net, int input, int activated, int channels, int stride)
+{
+    return net->tensors[input].shape.channels == channels ? input
+                                                          : net_conv(net, activated, channels, 1, stride);
+}
+
+/* No layer where percent is not above 0. */
+static int dropout(struct net *net, int input, int percent)
+{
+    return percent > 0 ? net_dropout(net, input, percent) : input;
+}
+
+static int preact_bottleneck(struct net *net, int input, int channels, int stride, int drop)
+{
+    (void)drop;
+    int at = norm_act(net, input);
+    const int shortcut = shortcut_of(net, input, at, channels, stride);
+    at = norm_act(net, net_conv(net, at, channels / 4, 1, stride));
+    at = norm_act(net, net_conv(net, at, channels / 4, 3, 1));
+    return conv_add(net, at, shortcut, channels, 1);
+}
+
+static int preact_basic(struct net *net, int input, int channels, int stride, int drop)
+{
+    int at = norm_act(net, input);
+    const int shortcut = shortcut_of(net, input, at, channels, stride);
+    at = norm_act(net, net_conv(net, at, channels, 3, stride));
+    return conv_add(net, dropout(net, at, drop), shortcut, channels, 3);
+}
+
+/* Three stages of `blocks` blocks; the last two halve the planes and double the channels. `drop`: percent. */
+static void build_preact(struct net *net, int blocks, int channels, int drop,
+                         int (*block)(struct net *net, int input, int channels, int stride, int drop))
+{
+    int at = net_conv(net, 0, 16, 3, 1);
+    for (int stage = 0; stage < 3; stage++)
+        for (int i = 0; i < blocks; i++)
+            at = block(net, at, channels << stage, stage > 0 && i == 0 ? 2 : 1, drop);
+    net_dense(net, net_pool(net, norm_act(net, at)), net->classes);
+}
+
+static void build_preresnet(struct net *net, const int *n)
+{
+    build_preact(net, (n[0] - 2) / 9, 64, 0, preact_bottleneck);
+}
+
+static void build_wrn(struct net *net, const int *n)
+{
+    build_preact(net, (n[0] - 4) / 6, 16 * n[1], n[2], preact_basic);
+}
+
+/* ---- dense nets ------------------------------------------------------------------------------------------
+ */
+
+static int norm_act_conv(struct net *net, int input, int channels, int kernel, int drop)
+{
+    return dropout(net, net_conv(net, norm_act(net, input), channels, kernel, 1), drop);
+}
+
+/* Three blocks of `layers` layers, each of which appends `growth` channels to what it reads. Bottlenecks are
+ * 1 × 1 convolutions to 4 · growth channels; between blocks 1 / `compression` of the channels go on. */
+static void build_dense(struct net *net, int layers, int growth, bool bottleneck, int compression, int drop)
+{
+    int at = net_conv(net, 0, bottleneck ? 2 * growth : 16, 3, 1);
+    for (int block = 0; block < 3; block++) {
+        if (block > 0)
+            at = net_halve(net,
+                           norm_act_conv(net, at, net->tensors[at].shape.channels / compression, 1, drop));
+        at = net_append(net, -1, at);
+        for (int i = 0; i < layers; i++) {
+            const int narrow = bottleneck ? norm_act_conv(net, at, 4 * growth, 1, drop) : at;
+            at = net_append(net, at, norm_act_conv(net, narrow, growth, 3, drop));
+        }
+    }
+    net_dense(net, net_pool(net, norm_act(net, at)), net->classes);
+}
+
+static void build_densenet(struct net *net, const int *n)
+{
+    build_dense(net, (n[0] - 4) / 3, n[1], false, 1, n[2]);
+}
+
+static void build_densenet_bc(struct net *net, const int *n)
+{
+    build_dense(net, (n[0] - 4) / 6, n[1], true, 2, n[2]);
+}
+
+#define MODEL(id, pattern, allowed, limits, meaning, published)                                              \
     static bool allowed_##id(const int *n)                                                                   \
     {                                                                                                        \
         (void)n;                                                                                             \
@@ -61,16 +164,24 @@ static void build_resnet(struct net *net, const int *n)
 #include "worker/nn/models.def"
 
 static const struct model models[] = {
-#define MODEL(id, pattern, allowed, limits, meaning) {pattern, limits, meaning, allowed_##id, build_##id},
+#define MODEL(id, pattern, allowed, limits, meaning, published)                                              \
+    {pattern, limits, meaning, published, allowed_##id, build_##id},
 #include "worker/nn/models.def"
 };
 enum { MODELS = sizeof models / sizeof *models };
 
-/* Whether `name` has the form of `pattern`: a capital letter stands for a number of up to four digits. */
+/* Whether `name` has the form of `pattern`: a capital letter stands for a number of up to four digits; what is in
+ * brackets at the end may be missing, its numbers are −1 then. */
 static bool pattern_match(const char *pattern, const char *name, int n[MODEL_NUMBERS])
 {
     int count = 0;
+    for (int i = 0; i < MODEL_NUMBERS; i++)
+        n[i] = -1;
     for (; *pattern; pattern++) {
+        if (*pattern == '[' && *name == '\0')
+            return true;
+        if (*pattern == '[' || *pattern == ']')
+            continue;
         if (!isupper((unsigned char)*pattern)) {
             if (*name++ != *pattern)
                 return false;
@@ -152,33 +263,47 @@ static void describe_layer(struct buf *text, const struct net *net, const struct
         snprintf(what, sizeof what, "%s", layer->kind->name);
     buf_printf(text, "%4d  %-18s", (int)(layer - net->layers) + 1, what);
     describe_shape(text, net->tensors[layer->output].shape);
-    buf_printf(text, "%12lld", (long long)layer_parameter_count(net, layer));
+    buf_printf(text, "%12lld%16lld", (long long)layer_parameter_count(net, layer),
+               (long long)layer_multiply_adds(net, layer));
     if (layer->has_activation)
         buf_printf(text, "%8lld", (long long)layer_beta_count(net, layer));
     buf_printf(text, "\n");
 }
 
-int train_describe(const char *model, const struct data *data, const struct expr *activation, char **ret_text,
-                   struct problem *problem)
+static void describe_net(struct buf *text, const struct net *net)
 {
-    struct net *net;
-    const struct shape image = {data->channels, data->height, data->width};
-    int err = model_build(model, image, data->classes, activation, &net, problem);
-    if (err)
-        return err;
-    struct buf text = {0};
-    int64_t parameters = 0, betas = 0;
-    buf_printf(&text, "%4s  %-18s%-16s%12s%8s\n   0  %-18s", "", "layer", "output", "parameters", "beta",
-               "image");
-    describe_shape(&text, image);
-    buf_printf(&text, "\n");
+    int64_t parameters = 0, multiply_adds = 0, betas = 0;
+    buf_printf(text, "%4s  %-18s%-16s%12s%16s%8s\n   0  %-18s", "", "layer", "output", "parameters",
+               "multiply-adds", "beta", "image");
+    describe_shape(text, net->tensors[0].shape);
+    buf_printf(text, "\n");
     for (int i = 0; i < net->layer_count; i++) {
-        describe_layer(&text, net, &net->layers[i]);
+        describe_layer(text, net, &net->layers[i]);
         parameters += layer_parameter_count(net, &net->layers[i]);
+        multiply_adds += layer_multiply_adds(net, &net->layers[i]);
         betas += layer_beta_count(net, &net->layers[i]);
     }
-    buf_printf(&text, "%4s  %-18s%-16s%12lld%8lld\n", "", "total", "", (long long)parameters,
-               (long long)betas);
+    buf_printf(text, "%4s  %-18s%-16s%12lld%16lld%8lld\n", "", "total", "", (long long)parameters,
+               (long long)multiply_adds, (long long)betas);
+}
+
+int train_describe(const char *name, const struct data *data, const struct expr *activation, char **ret_text,
+                   struct problem *problem)
+{
+    const struct model *model;
+    int n[MODEL_NUMBERS];
+    int err = model_find(name, &model, n, problem);
+    if (err)
+        return err;
+    struct net *net =
+        net_new((struct shape){data->channels, data->height, data->width}, data->classes, activation);
+    model->build(net, n);
+    struct buf text = {0};
+    buf_printf(&text, "%s: %s\n\n", name, model->meaning);
+    describe_net(&text, net);
+    if (*model->published)
+        buf_printf(&text, "\nAs its authors trained it on CIFAR-10:\n\n[child]\nmodel = %s\n%s", name,
+                   model->published);
     *ret_text = xstrdup(buf_text(&text));
     buf_release(&text);
     net_destroy(&net);

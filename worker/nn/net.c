@@ -100,6 +100,40 @@ int net_pool(struct net *net, int input)
         ->output;
 }
 
+int net_halve(struct net *net, int input)
+{
+    const struct shape in = net->tensors[input].shape;
+    assert(net->tensors[input].pixel_floats == LANES && input != 0);
+    return layer_add(net, &layer_halve, input,
+                     (struct shape){in.channels, (in.height + 1) / 2, (in.width + 1) / 2})
+        ->output;
+}
+
+int net_dropout(struct net *net, int input, int percent)
+{
+    assert(net->tensors[input].pixel_floats == LANES && input != 0 && percent >= 0 && percent < 100);
+    struct layer *layer = layer_add(net, &layer_dropout, input, net->tensors[input].shape);
+    layer->drop_percent = percent;
+    return layer->output;
+}
+
+int net_append(struct net *net, int wide, int piece)
+{
+    struct shape shape = net->tensors[piece].shape;
+    assert(net->tensors[piece].pixel_floats == LANES && piece != 0 && wide != 0);
+    if (wide > 0) {
+        const struct tensor *before = &net->tensors[wide];
+        assert(before->shape.height == shape.height && before->shape.width == shape.width &&
+               !before->part_of);
+        shape.channels += before->shape.channels;
+    }
+    struct layer *layer = layer_add(net, &layer_append, piece, shape);
+    layer->residual = wide;
+    if (wide > 0)
+        net->tensors[wide].part_of = layer->output;
+    return layer->output;
+}
+
 int net_dense(struct net *net, int input, int outputs)
 {
     struct layer *layer = layer_add(net, &layer_dense, input, (struct shape){outputs, 1, 1});
@@ -151,6 +185,14 @@ int64_t layer_parameter_count(const struct net *net, const struct layer *layer)
     return layer->has_norm ? 2 * (int64_t)channels : 0;
 }
 
+int64_t layer_multiply_adds(const struct net *net, const struct layer *layer)
+{
+    int64_t fan_in;
+    if (!layer_is_conv(layer) && layer->kind != &layer_dense)
+        return 0;
+    return weight_count(net, layer, &fan_in) * pixels_of(net->tensors[layer->output].shape);
+}
+
 int64_t layer_beta_count(const struct net *net, const struct layer *layer)
 {
     return layer->has_activation ? (int64_t)net->beta_count * net->tensors[layer->output].shape.channels : 0;
@@ -176,6 +218,8 @@ static void weights_draw(const struct net *net, const struct layer *layer, struc
 void net_initialise(struct net *net, uint64_t seed)
 {
     struct parameters *all[2] = {&net->weights, &net->betas};
+    net->seed = seed;
+    net->step = 0;
     for (int k = 0; k < 2; k++) {
         memset(all[k]->value, 0, all[k]->floats * sizeof(float));
         memset(all[k]->gradient, 0, all[k]->floats * sizeof(float));

@@ -50,6 +50,12 @@ struct rows {
     size_t image_floats;
 };
 
+/* The rows of the same block in a tensor of other planes or images further apart. */
+static struct rows rows_in(const struct tensor *tensor, const struct rows *rows)
+{
+    return (struct rows){pixels_of(tensor->shape), rows->block, tensor->image_floats};
+}
+
 /* The longest stretch from `row` that lies side by side in memory: its length, at most `most`, and where it
  * starts. */
 static size_t rows_stretch(const struct rows *rows, size_t row, size_t most, size_t *ret_at)
@@ -100,7 +106,7 @@ static int block_lanes(int channels, int block)
 static size_t residual_stretch(const struct tensor *residual, struct shape shape, const struct rows *rows,
                                size_t row, size_t most, size_t *ret_at)
 {
-    const struct rows of_residual = {pixels_of(residual->shape), rows->block, residual->image_floats};
+    const struct rows of_residual = rows_in(residual, rows);
     const size_t width = (size_t)shape.width, pixels = (size_t)rows->pixels, pixel = row % pixels;
     const size_t stride = ((size_t)residual->shape.height + (size_t)shape.height - 1) / (size_t)shape.height;
     if (stride == 1)
@@ -115,15 +121,16 @@ static void preactivation(const struct net *net, const struct layer *layer, cons
                           int first, size_t row, size_t count, float *tile)
 {
     const struct tensor *tx = &net->tensors[layer->input];
+    const struct rows of_x = rows_in(tx, rows);
     const float *x = value_at(tx, first);
     const float *factor = layer->norm.factor + rows->block * LANES,
                 *offset = layer->norm.offset + rows->block * LANES;
     for (size_t done = 0, at, length; layer->has_norm && done < count; done += length) {
-        length = rows_stretch(rows, row + done, count - done, &at);
+        length = rows_stretch(&of_x, row + done, count - done, &at);
         net->kernels->affine(x + at, factor, offset, tile + done * LANES, length);
     }
     if (!layer->has_norm)
-        rows_gather(x, rows, row, count, tile);
+        rows_gather(x, &of_x, row, count, tile);
     if (layer->residual < 0)
         return;
     const struct tensor *residual = &net->tensors[layer->residual];
@@ -145,11 +152,13 @@ static struct program_soon tile_soon(const struct net *net, const struct layer *
         return (struct program_soon){{NULL}};
     const struct tensor *x = &net->tensors[layer->input],
                         *residual = layer->residual < 0 ? NULL : &net->tensors[layer->residual];
-    size_t at;
+    const struct rows of_x = rows_in(x, rows);
+    size_t at, x_at;
     rows_stretch(rows, row, 1, &at);
+    rows_stretch(&of_x, row, 1, &x_at);
     return (struct program_soon){
-        {value_at(x, first) + at, dy ? dy + at : NULL,
-         residual && residual->image_floats == x->image_floats ? value_at(residual, first) + at : NULL}};
+        {value_at(x, first) + x_at, dy ? dy + at : NULL,
+         residual && residual->image_floats == rows->image_floats ? value_at(residual, first) + at : NULL}};
 }
 
 /* ---- statistics
@@ -313,6 +322,7 @@ static void backward_block(const struct net *net, const struct layer *layer, con
 {
     const struct tensor *ty = &net->tensors[layer->output];
     const int lanes = block_lanes(ty->shape.channels, rows->block), from = rows->block * LANES;
+    const struct rows of_x = rows_in(&net->tensors[layer->input], rows);
     const float *x = value_at(&net->tensors[layer->input], first);
     float *dy = gradient_at(ty, first);
     _Alignas(SIMD_ALIGN) float tile[TILE_ROWS * LANES], apart[TILE_ROWS * LANES], tile_sums[2 * LANES];
@@ -333,7 +343,7 @@ static void backward_block(const struct net *net, const struct layer *layer, con
         if (layer->residual >= 0)
             residual_backward(net, layer, rows, first, row, count, dtile);
         for (size_t done = 0; layer->has_norm && done < count; done += length) {
-            length = rows_stretch(rows, row + done, count - done, &at);
+            length = rows_stretch(&of_x, row + done, count - done, &at);
             net->kernels->norm_sums(x + at, dtile + done * LANES, layer->norm.mean_float + from,
                                     layer->norm.deviation_inverse + from, length, tile_sums);
             for (int i = 0; i < 2 * LANES; i++)

@@ -28,14 +28,20 @@ int segment_end(const struct net *net, int first)
     return end;
 }
 
+/* A convolution whose weights are larger than the caches reads them once for each range: there it takes as
+ * many floats of images. */
 int segment_range(const struct net *net, int first)
 {
-    size_t largest = 1;
+    size_t largest = 1, floats = RANGE_FLOATS;
     for (int i = first, end = segment_end(net, first); i < end; i++) {
-        const size_t floats = net->tensors[net->layers[i].output].image_floats;
-        largest = floats > largest ? floats : largest;
+        const struct layer *layer = &net->layers[i];
+        const int touched = layer->kind == &layer_append ? layer->input : layer->output;
+        const size_t image_floats = net->tensors[touched].image_floats;
+        largest = image_floats > largest ? image_floats : largest;
+        if (layer_is_conv(layer) && layer->weights.floats > floats)
+            floats = layer->weights.floats;
     }
-    const int fit = (int)(RANGE_FLOATS / largest);
+    const int fit = (int)(floats / largest);
     if (fit >= GROUP)
         return fit / GROUP * GROUP;
     int range = GROUP;
@@ -88,7 +94,7 @@ void net_forward(struct net *net, int images, enum pass pass)
 /* A value that was not kept (invariant 6) is written by the layer before, again. */
 static void input_again(struct net *net, const struct layer *layer, int at, int count)
 {
-    if (net->tensors[layer->input].value_images < net->batch)
+    if (layer_reads_back(layer) && net->tensors[layer->input].value_images < net->batch)
         CALL_RANGE(forward, true, &net->layers[layer - net->layers - 1]);
 }
 

@@ -20,10 +20,17 @@ static double schedule_constant(int64_t step, int64_t steps)
     return 1.0;
 }
 
+static double schedule_fifths(int64_t step, int64_t steps)
+{
+    const double done = (double)step / (double)steps;
+    return done < 0.3 ? 1.0 : done < 0.6 ? 0.2 : done < 0.8 ? 0.04 : 0.008;
+}
+
 static double (*const schedules[])(int64_t step, int64_t steps) = {
     [SCHEDULE_COSINE] = schedule_cosine,
     [SCHEDULE_STEP] = schedule_step,
     [SCHEDULE_CONSTANT] = schedule_constant,
+    [SCHEDULE_FIFTHS] = schedule_fifths,
 };
 
 double sgd_schedule(const struct child *child, int64_t step)

@@ -143,6 +143,7 @@ static int train_steps(struct trial *trial, struct train_result *result)
     struct tensor *logits = net_logits(net);
     for (int64_t step = result->step + 1; step <= child->steps; step++) {
         batcher_next(trial->batcher, net_image(net), trial->labels);
+        net->step = step;
         net_forward(net, images, PASS_TRAIN);
         int64_t correct = 0;
         result->train_loss = loss_softmax(logits->value, trial->labels, images, net->classes,

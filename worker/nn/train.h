@@ -65,7 +65,8 @@ int train_check(const struct child *child, const struct data *data, struct probl
 /* Nanoseconds per element of f and f′ together over a tile that stays in L1, measured for a few milliseconds. */
 double train_cost_ns(const struct expr *activation);
 
-/* Layers, shapes and parameter counts of the model on that data as text for people. malloc'd. */
+/* Layers, shapes, parameters and multiply-adds of the model on that data, and how its authors trained it, as text for people.
+ * malloc'd. */
 int train_describe(const char *model, const struct data *data, const struct expr *activation, char **ret_text,
                    struct problem *problem);
 

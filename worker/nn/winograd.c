@@ -28,6 +28,8 @@
  */
 #include "worker/nn/layers.h"
 
+enum { LARGE_WEIGHTS = 128 * 1024 };
+
 /* Scratch, in the order of the members; each starts at a whole vector. */
 struct work {
     float *zeros;      /* one row of the image */
@@ -50,15 +52,16 @@ static struct winograd tiles_of(const struct tensor *tensor)
                              .blocks = blocks_of(shape.channels)};
 }
 
-/* Rows of tiles in a strip. */
-static int strip_rows(const struct winograd *w)
+/* Rows of tiles in a strip. All weights pass over each strip: it is longer where they do not stay in cache. */
+static int strip_rows(const struct layer *layer, const struct winograd *w)
 {
-    return w->across < WINOGRAD_STRIP ? WINOGRAD_STRIP / w->across : 1;
+    const int tiles = layer->weights.floats > LARGE_WEIGHTS ? 4 * WINOGRAD_STRIP : WINOGRAD_STRIP;
+    return w->across < tiles ? tiles / w->across : 1;
 }
 
-static size_t strip_floats(const struct winograd *w)
+static size_t strip_floats(const struct layer *layer, const struct winograd *w)
 {
-    return WINOGRAD_PLACES * winograd_place(w->blocks, strip_rows(w) * w->across);
+    return WINOGRAD_PLACES * winograd_place(w->blocks, strip_rows(layer, w) * w->across);
 }
 
 /* Lays the pieces out from `base`; returns the floats used. */
@@ -68,16 +71,16 @@ static size_t work_lay_out(const struct net *net, const struct layer *layer, int
     const struct winograd x = tiles_of(&net->tensors[layer->input]),
                           y = tiles_of(&net->tensors[layer->output]);
     const size_t places = layer->weights.floats / 9 * WINOGRAD_PLACES;
-    const size_t more = strip_floats(x.blocks > y.blocks ? &x : &y);
+    const size_t more = strip_floats(layer, x.blocks > y.blocks ? &x : &y);
     const struct {
         float **piece;
         size_t floats;
     } pieces[] = {
         {&work->zeros, (size_t)x.width * LANES},
         {&work->weights, places},
-        {&work->x, strip_floats(&x)},
-        {&work->dy, strip_floats(&y)},
-        {&work->dy_patches, strip_floats(&y)},
+        {&work->x, strip_floats(layer, &x)},
+        {&work->dy, strip_floats(layer, &y)},
+        {&work->dy_patches, strip_floats(layer, &y)},
         {&work->products, more},
         {&work->turned, layer->weights.floats},
         {&work->dweights, places},
@@ -108,7 +111,7 @@ static void forward(struct net *net, struct layer *layer, int first, int count)
     const struct kernels *kernels = net->kernels;
     struct work work;
     work_lay_out(net, layer, net->batch, layer->scratch, &work);
-    const int rows = strip_rows(&x), end = count * x.down;
+    const int rows = strip_rows(layer, &x), end = count * x.down;
     for (int row = 0, strip; row < end; row += strip) {
         strip = end - row < rows ? end - row : rows;
         kernels->winograd_patches(&x, value_at(tx, first), work.zeros, row, strip, work.x);
@@ -151,7 +154,7 @@ static void backward_part(struct net *net, struct layer *layer, const struct wor
     const struct winograd x = tiles_of(tx), y = tiles_of(ty);
     const struct kernels *kernels = net->kernels;
     const float *dy = gradient_at(ty, first);
-    const int rows = strip_rows(&x), end = count * x.down;
+    const int rows = strip_rows(layer, &x), end = count * x.down;
     for (int row = 0, strip; row < end; row += strip) {
         strip = end - row < rows ? end - row : rows;
         const int tiles = strip * x.across;
