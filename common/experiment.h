@@ -13,6 +13,7 @@
 
 /* AUTO stands in no experiment that was read: it is the better of evolution and rl for the size of the space. */
 enum algorithm { ALGORITHM_EXHAUSTIVE, ALGORITHM_RANDOM, ALGORITHM_EVOLUTION, ALGORITHM_RL, ALGORITHM_NONE, ALGORITHM_AUTO };
+#define ALGORITHM_NAMES "exhaustive|random|evolution|rl|none|auto" /* in that order */
 enum search_mode { MODE_SYNC, MODE_ASYNC };
 enum { MAX_RUNGS = 16 };
 

@@ -1,5 +1,6 @@
 #include "coordinator/status/report.h"
 
+#include "common/text.h"
 #include "common/version.h"
 #include "coordinator/status/course.h"
 
@@ -131,13 +132,15 @@ static void put_counts(const struct progress_row *row, struct json *json)
 
 static void put_experiment(const struct experiment *experiment, struct json *json)
 {
-    static const char *const algorithms[] = {"exhaustive", "random", "evolution", "rl"};
+    struct buf algorithm = {0};
+    text_put_choice(&algorithm, ALGORITHM_NAMES, (int)experiment->search.algorithm);
     json_text(json, "name", experiment->name[0] ? experiment->name : "search");
-    json_text(json, "algorithm", algorithms[experiment->search.algorithm]);
+    json_text(json, "algorithm", buf_text(&algorithm));
     json_text(json, "data", experiment->child.data);
     json_text(json, "model", experiment->child.model);
     json_int(json, "steps", experiment->child.steps);
     json_int(json, "seeds", experiment->child.seeds);
+    buf_release(&algorithm);
 }
 
 int report_progress(const struct report *report, struct json *json, struct problem *problem)

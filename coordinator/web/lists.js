@@ -134,7 +134,7 @@ export function controller(address, page) {
       if (!tokens.length) {
         about.textContent = 'What the search has learnt shows here after its first update.';
         place.replaceChildren(el('section.card', {'aria-label': 'Policy'}, el('p.empty', {},
-          progress && ['exhaustive', 'random'].includes(progress.algorithm) ? `A search by ${progress.algorithm} choice learns nothing.` : 'No update yet.')));
+          progress && ['exhaustive', 'random', 'none'].includes(progress.algorithm) ? `With algorithm = ${progress.algorithm} nothing is learnt.` : 'No update yet.')));
         return;
       }
       about.textContent = `${plural(now.policy_version, 'update')} so far. For each choice that makes a function: the likeliest, over all sequences of the latest batch.`;

@@ -7,7 +7,7 @@ const ROWS = 25;
 // ---- the head: name, state, bar, tiles
 
 const phases = {search: 'searching', paused: 'paused', finals: 'finals', finished: 'finished'};
-const algorithms = {exhaustive: 'exhaustive search', random: 'random search', evolution: 'evolution', rl: 'RNN controller, PPO'};
+const algorithms = {exhaustive: 'exhaustive search', random: 'random search', evolution: 'evolution', rl: 'RNN controller, PPO', none: 'no search: the references alone'};
 
 function head() {
   const title = el('h1', {}, '…'), phase = el('span.phase', {}), about = el('p.about', {});

@@ -296,6 +296,35 @@ static void what_workers_say_stays_text(void **state)
 
 /* ---- a database that comes, changes and goes ----------------------------------------------------------- */
 
+static void each_algorithm_has_its_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"exhaustive", "random", "evolution", "rl", "none"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *setting = xasprintf("search.algorithm=%s", names[i]),
+             *said = xasprintf("\"algorithm\":\"%s\"", names[i]);
+        struct experiment *experiment = experiment_with((const char *const[]){
+            setting, strcmp(names[i], "none") == 0 ? NULL : "search.candidates=4", NULL});
+        struct space *space = space_with(experiment);
+        struct store *store = NULL;
+        struct problem problem = {0};
+        assert_int_equal(store_open("named.db", experiment, &store, &problem), 0);
+        search_some_turns(experiment, space, store, 1);
+        store_close(&store);
+        struct status *named = status_of("named.db", "127.0.0.1:8080");
+        struct http_response response = get(named, "/api/progress");
+        assert_int_equal(response.status, 200);
+        assert_non_null(strstr(buf_text(&response.body), said));
+        buf_release(&response.body);
+        status_destroy(&named);
+        space_destroy(&space);
+        experiment_destroy(&experiment);
+        assert_int_equal(system("rm -f named.db*"), 0);
+        free(setting);
+        free(said);
+    }
+}
+
 static void what_is_trained_once_more_is_what_the_rank_is_of(void **state)
 {
     (void)state;
@@ -454,6 +483,7 @@ int main(void)
         cmocka_unit_test(workers_failures_and_events_are_paged),
         cmocka_unit_test(metrics_are_numbers_by_name),
         cmocka_unit_test(what_workers_say_stays_text),
+        cmocka_unit_test(each_algorithm_has_its_name),
         cmocka_unit_test(what_is_trained_once_more_is_what_the_rank_is_of),
         cmocka_unit_test(numbers_that_no_search_gives_do_no_harm),
         cmocka_unit_test(a_search_that_is_not_there_yet_is_waited_for),
