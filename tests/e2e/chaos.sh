@@ -9,7 +9,7 @@ require_data fashion-mnist
 RANDOM=$SEED # the choices are the seed's, the moments are not
 WORKERS=4
 small_experiment small.ini '[queue]' 'lease = 3s' 'heartbeat = 500ms' 'attempts = 1000'
-sed -i "s/^steps = .*/steps = 200/; s/^candidates = .*/candidates = $((20 + 4 * KILLS))/" small.ini
+sed -i "s/^steps = .*/steps = 800/; s/^candidates = .*/candidates = $((20 + 4 * KILLS))/" small.ini
 
 list() { actsearch rank "$1.db" --stable >"$1.list"; }
 now() { date +%s%3N; }
