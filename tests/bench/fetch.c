@@ -9,48 +9,24 @@
  *     fetch worker ENDPOINT KEY CACHE       (started by itself)
  */
 #include "common/numerics.h"
-#include "proto/link.h"
+#include "tests/bench/cluster.h"
 #include "worker/agent.h"
 #include "worker/dataset.h"
 #include "worker/nn/data_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { IDLE_MS = 2000, PATIENCE_MS = 300 * 1000, TIMES_MAX = 1 << 20, RECORD = 3 * 32 * 32 + 1 };
 
 static char folder[] = "/dev/shm/actsearch-bench-XXXXXX";
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static int64_t now_ms(void)
-{
-    return (int64_t)(1000 * now_seconds());
-}
-
-static void must(bool good, const char *what, const char *why)
-{
-    if (good)
-        return;
-    fprintf(stderr, "fetch: %s: %s\n", what, why);
-    exit(1);
-}
 
 /* ---- a worker that never trains ---- */
 
@@ -180,59 +156,6 @@ static void print_times(const char *when, int count)
 
 /* ---- the bench ---- */
 
-static pid_t spawn(char *const *argv)
-{
-    extern char **environ;
-    pid_t pid = 0;
-    posix_spawn_file_actions_t actions;
-    char *log = xasprintf("%s/log", folder);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    int err = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
-    must(err == 0, argv[0], strerror(err));
-    posix_spawn_file_actions_destroy(&actions);
-    free(log);
-    return pid;
-}
-
-static char *beside_me(const char *name)
-{
-    char path[1000];
-    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
-    must(size > 0, "myself", strerror(errno));
-    path[size] = '\0';
-    *strrchr(path, '/') = '\0'; /* build/MODE/bench */
-    return xasprintf("%s/../%s", path, name);
-}
-
-static char *free_endpoint(void)
-{
-    struct link *link = NULL;
-    struct problem problem = {0};
-    struct link_settings settings = {.endpoint = "tcp://127.0.0.1:*", .queued = 1};
-    must(link_bind(&settings, &link, &problem) == 0, "bind", problem.text);
-    char *endpoint = xstrdup(link_endpoint(link));
-    link_destroy(&link);
-    return endpoint;
-}
-
-/* One key for all. */
-static void make_keys(const char *dir)
-{
-    struct problem problem = {0};
-    struct key server, key, public;
-    char *path = xasprintf("%s/" KEYS_SERVER_FILE, dir), *allowed = xasprintf("%s/" KEYS_WORKERS_DIR, dir),
-         *own = xasprintf("%s/worker.key", dir), *shown = xasprintf("%s/worker.pub", allowed);
-    must(mkdir(dir, 0700) == 0 && mkdir(allowed, 0700) == 0, dir, strerror(errno));
-    key_new("", NULL, &server);
-    key_new("", server.public_key, &key);
-    public = key_public(&key);
-    must(key_write(path, &server, &problem) == 0 && key_write(own, &key, &problem) == 0 &&
-             key_write(shown, &public, &problem) == 0,
-         "key", problem.text);
-    free(path), free(allowed), free(own), free(shown);
-}
-
 /* Records of CIFAR's shape, so many megabytes, of random bytes. */
 static struct hash make_data(const char *cache, int64_t megabytes)
 {
@@ -279,12 +202,12 @@ static void run(int count, int64_t megabytes)
     char *coordinator = beside_me("actsearchd"), *myself = beside_me("bench/fetch"),
          *endpoint = free_endpoint();
     char *database = xasprintf("%s/bench.db", folder), *file = xasprintf("%s/bench.ini", folder),
-         *keys = xasprintf("%s/keys", folder), *key = xasprintf("%s/worker.key", keys),
+         *keys = xasprintf("%s/keys", folder), *key = key_path(keys, 0),
          *cache = xasprintf("%s/head", folder);
     char hash[HASH_HEX];
     const struct hash content = make_data(cache, megabytes);
     hash_hex(&content, hash);
-    make_keys(keys);
+    make_keys(keys, 1);
     FILE *experiment = fopen(file, "we");
     must(experiment != NULL, file, strerror(errno));
     fprintf(experiment, "[experiment]\nname = fetch\n[space]\nunits = 2\n[search]\nalgorithm = random\n"
@@ -292,7 +215,7 @@ static void run(int count, int64_t megabytes)
     fclose(experiment);
     char *argv[] = {coordinator, file, "--db",    database, "--bind", endpoint,
                     "--keys",    keys, "--cache", cache,    NULL};
-    pid_t head = spawn(argv), *workers = xcalloc((size_t)count, sizeof *workers);
+    pid_t head = spawn(folder, argv), *workers = xcalloc((size_t)count, sizeof *workers);
 
     struct worker worker = {0};
     connect_worker(&worker, endpoint, key);
@@ -309,7 +232,7 @@ static void run(int count, int64_t megabytes)
     for (int i = 0; i < count; i++) {
         char *own = xasprintf("%s/host-%d", folder, i);
         char *worker_argv[] = {myself, "worker", endpoint, key, own, NULL};
-        workers[i] = spawn(worker_argv);
+        workers[i] = spawn(folder, worker_argv);
         free(own);
     }
     int left = count;
@@ -322,8 +245,7 @@ static void run(int count, int64_t megabytes)
     const double seconds = now_seconds() - start;
     printf("  all have it, verified, after %.1f s: %.0f MB/s; processor time of the coordinator %.1f s\n",
            seconds, (double)count * (double)megabytes / seconds, processor_seconds(head) - before);
-    kill(head, SIGKILL);
-    waitpid(head, NULL, 0);
+    end(head);
     link_destroy(&worker.link);
     buf_release(&worker.bytes);
     free(workers);
@@ -348,8 +270,5 @@ int main(int argc, char **argv)
     }
     must(mkdtemp(folder) != NULL, folder, strerror(errno));
     run(count, megabytes);
-    char *remove = xasprintf("rm -rf '%s'", folder);
-    int status = system(remove);
-    free(remove);
-    return status == 0 ? 0 : 1;
+    return remove_folder(folder);
 }

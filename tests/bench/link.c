@@ -12,21 +12,15 @@
  */
 #include "common/numerics.h"
 #include "coordinator/store_read.h"
-#include "proto/link.h"
+#include "tests/bench/cluster.h"
 #include "worker/agent.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,29 +29,9 @@ enum { PER_PROCESS = 1000, PROCESSES_MAX = 50, PATIENCE_S = 120, SWEEP_MS = 200 
 static const char DATA_HASH[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 static char folder[] = "/tmp/actsearch-bench-XXXXXX";
 
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static int64_t now_ms(void)
-{
-    return (int64_t)(1000 * now_seconds());
-}
-
 static void rest(int ms)
 {
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
-}
-
-static void must(bool good, const char *what, const char *why)
-{
-    if (good)
-        return;
-    fprintf(stderr, "link: %s: %s\n", what, why);
-    exit(1);
 }
 
 /* ---- workers ---- */
@@ -77,7 +51,7 @@ static void start_worker(struct worker *worker, const char *endpoint, const char
     snprintf(hello.host, sizeof hello.host, "here");
     snprintf(hello.trainer, sizeof hello.trainer, "actsearch");
     if (keys[0] != '\0') {
-        char *path = xasprintf("%s/w%d.key", keys, number);
+        char *path = key_path(keys, number);
         must(key_read(path, KEY_WORKER, &worker->key, &problem) == 0, "key", problem.text);
         free(path);
         settings.key = &worker->key;
@@ -134,72 +108,6 @@ static void be_workers(const char *endpoint, int count, const char *keys)
 }
 
 /* ---- the bench ---- */
-
-static pid_t spawn(char *const *argv)
-{
-    extern char **environ;
-    pid_t pid = 0;
-    posix_spawn_file_actions_t actions;
-    char *log = xasprintf("%s/log", folder);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    int err = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
-    must(err == 0, argv[0], strerror(err));
-    posix_spawn_file_actions_destroy(&actions);
-    free(log);
-    return pid;
-}
-
-static void end(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
-static char *beside_me(const char *name)
-{
-    char path[1000];
-    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
-    must(size > 0, "myself", strerror(errno));
-    path[size] = '\0';
-    *strrchr(path, '/') = '\0'; /* build/MODE/bench */
-    return xasprintf("%s/../%s", path, name);
-}
-
-/* An address that is free now. */
-static char *free_endpoint(void)
-{
-    struct link *link = NULL;
-    struct problem problem = {0};
-    struct link_settings settings = {.endpoint = "tcp://127.0.0.1:*", .queued = 1};
-    must(link_bind(&settings, &link, &problem) == 0, "bind", problem.text);
-    char *endpoint = xstrdup(link_endpoint(link));
-    link_destroy(&link);
-    return endpoint;
-}
-
-static void make_keys(const char *dir, int count)
-{
-    struct problem problem = {0};
-    struct key server, key, public;
-    char *path = xasprintf("%s/" KEYS_SERVER_FILE, dir), *allowed = xasprintf("%s/" KEYS_WORKERS_DIR, dir);
-    must(mkdir(dir, 0700) == 0 && mkdir(allowed, 0700) == 0, dir, strerror(errno));
-    key_new("", NULL, &server);
-    must(key_write(path, &server, &problem) == 0, "key", problem.text);
-    for (int i = 0; i < count; i++) {
-        char *own = xasprintf("%s/w%d.key", dir, i), *shown = xasprintf("%s/w%d.pub", allowed, i);
-        key_new("", server.public_key, &key);
-        public = key_public(&key);
-        must(key_write(own, &key, &problem) == 0 && key_write(shown, &public, &problem) == 0, "key",
-             problem.text);
-        free(own);
-        free(shown);
-    }
-    key_wipe(&server);
-    key_wipe(&key);
-    free(path);
-    free(allowed);
-}
 
 static bool take_number(void *context, int columns, const char *const *names, const char *const *values)
 {
@@ -264,21 +172,21 @@ static void run(const char *name, int count, bool with_keys)
     char *keys_argv[] = {coordinator, file, "--db", database, "--bind", endpoint, "--keys", keys, NULL};
     char *const *argv = with_keys ? keys_argv : plain_argv;
 
-    pid_t clients[PROCESSES_MAX], head = spawn(argv);
+    pid_t clients[PROCESSES_MAX], head = spawn(folder, argv);
     int processes = with_keys ? 1 : (count + PER_PROCESS - 1) / PER_PROCESS;
     must(processes <= PROCESSES_MAX, "workers", "too many");
     snprintf(number, sizeof number, "%d", count / processes);
     char *client_argv[] = {myself, "workers", endpoint, number, keys, NULL};
     double start = now_seconds();
     for (int i = 0; i < processes; i++)
-        clients[i] = spawn(client_argv);
+        clients[i] = spawn(folder, client_argv);
     printf("%d workers %s keys\n", count, with_keys ? "with" : "without");
     printf("  connected and leased, from nothing: %.1f s\n", await_workers(database, 1, count, start));
     print_memory(head);
     if (with_keys) {
         end(head);
         start = now_seconds();
-        head = spawn(argv);
+        head = spawn(folder, argv);
         printf("  connected and leased, after kill -9 and a start of the coordinator: %.1f s\n",
                await_workers(database, 2, count, start));
         print_memory(head);
@@ -305,8 +213,5 @@ int main(int argc, char **argv)
     must(mkdtemp(folder) != NULL, folder, strerror(errno));
     run("keys", argc == 3 ? atoi(argv[1]) : 2000, true);
     run("plain", argc == 3 ? atoi(argv[2]) : 10000, false);
-    char *remove = xasprintf("rm -rf '%s'", folder);
-    int status = system(remove);
-    free(remove);
-    return status == 0 ? 0 : 1;
+    return remove_folder(folder);
 }

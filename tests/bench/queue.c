@@ -6,21 +6,14 @@
 #include "common/matrix.h"
 #include "common/numerics.h"
 #include "coordinator/core.h"
+#include "tests/bench/seconds.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { WORKERS = 100, SLOTS = 64 };
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void run(const char *seeds, const char *candidates)
 {

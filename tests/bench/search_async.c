@@ -11,12 +11,11 @@
  *   search_async [SEEDS [WORKERS [UNITS [TRAININGS]]]]        20, 64, 1, 2000 by default
  */
 #define CORE_FIXTURE_REAL_SEARCH
+#include "tests/bench/seconds.h"
 #include "tests/unit/core_fixture.h"
 
 #include "common/matrix.h"
 #include "tests/synthetic_reward.h"
-
-#include <time.h>
 
 enum { UNIT_MS = 100000 /* of simulated time */, LAST = 100, MOST_WORKERS = 1024 };
 
@@ -36,13 +35,6 @@ struct outcome {
     double busy, trainings, time, last, turn_us;
     bool found;
 };
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Half to twice the unit by worker, and again by function. */
 static int64_t duration_ms(int worker, const char *activation)

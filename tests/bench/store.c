@@ -2,23 +2,16 @@
  * candidates. In the current folder, since each commit waits for its disk. */
 #include "coordinator/store.h"
 #include "coordinator/store_read.h"
+#include "tests/bench/seconds.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char path[] = "bench-store.db";
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* What the core writes when a candidate is leased, and again when its outcome is there: 4 rows, then 3 of
  * them once more and a curve of 20 points. */
