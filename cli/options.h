@@ -15,6 +15,8 @@ enum {
     OPTION_SET,
     OPTION_SEED,
     OPTION_CACHE,
+    OPTION_TRAINER,
+    OPTION_TRAINER_NAME,
     OPTION_OWN = 0x200,
 };
 
@@ -31,6 +33,18 @@ enum {
             "Folder of the unpacked data sets (default: $ACTSEARCH_CACHE, or actsearch in "                  \
             "$XDG_CACHE_HOME, or ~/.cache/actsearch)",                                                       \
             0                                                                                                \
+    }
+#define OPTION_ROW_TRAINER                                                                                   \
+    {                                                                                                        \
+        "trainer", OPTION_TRAINER, "CMD", 0,                                                                 \
+            "Train with a program of your own, a shell command that speaks lines of JSON "                   \
+            "(docs/trainers.md)",                                                                            \
+            0                                                                                                \
+    }
+#define OPTION_ROW_TRAINER_NAME                                                                              \
+    {                                                                                                        \
+        "trainer-name", OPTION_TRAINER_NAME, "NAME", 0,                                                      \
+            "What CMD is called in the results (default custom)", 0                                          \
     }
 
 /* "actsearch NAME: file:3:14: what was wrong" on stderr. `state_name` is argv[0]; `where` may be NULL.

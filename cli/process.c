@@ -67,6 +67,14 @@ static void become(char *const argv[], int output_fd, int report_fd, pid_t paren
     _exit(written == sizeof reason ? 126 : 127);
 }
 
+void process_option(const char **argv, int *count, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    argv[(*count)++] = option;
+    argv[(*count)++] = value;
+}
+
 int process_start(struct process *process, char *const argv[], int output_fd, struct problem *problem)
 {
     int report[2];

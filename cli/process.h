@@ -24,6 +24,9 @@ struct process {
 /* The program `name` beside this one, else in PATH. malloc'd; ERR_NOT_FOUND. */
 int program_find(const char *name, char **ret_path, struct problem *problem);
 
+/* Appends an option and its value to an argument list of *count; nothing where value is NULL. Borrowed. */
+void process_option(const char **argv, int *count, const char *option, const char *value);
+
 /* argv[0] is the path. Standard input is empty; standard output and error go to output_fd. No other
  * descriptor that is close-on-exec is passed on. ERR_IO. */
 int process_start(struct process *process, char *const argv[], int output_fd, struct problem *problem);

@@ -34,8 +34,6 @@ enum {
     OPTION_WORKERS,
     OPTION_HTTP,
     OPTION_HTTP_INSECURE,
-    OPTION_TRAINER,
-    OPTION_TRAINER_NAME,
     OPTION_TABLE,
     WORKERS_MAX = 1024,
     TURN_MS = 100, /* how often the children are looked after */
@@ -62,9 +60,8 @@ static const struct argp_option options[] = {
      "Show the search on a web page there while it runs, such as 127.0.0.1:8080", 0},
     {"http-insecure", OPTION_HTTP_INSECURE, 0, 0,
      "Let other machines see the web page: anyone who reaches the port can read all of the search", 0},
-    {"trainer", OPTION_TRAINER, "CMD", 0,
-     "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
-    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
+    OPTION_ROW_TRAINER,
+    OPTION_ROW_TRAINER_NAME,
     {"table", OPTION_TABLE, "FILE", 0,
      "Take the outcome of what was trained before from this file, which 'actsearch table make' made, and "
      "train only the rest",
@@ -321,20 +318,13 @@ static int coordinator_arguments(const struct run *run, char ***ret_argv, struct
     int count = 0;
     argv[count++] = program;
     argv[count++] = arguments->path;
-    argv[count++] = "--db";
-    argv[count++] = run->database;
-    argv[count++] = "--bind";
-    argv[count++] = run->runtime.endpoint;
-    for (int i = 0; i < arguments->overrides.count; i++) {
-        argv[count++] = "--set";
-        argv[count++] = arguments->overrides.items[i];
-    }
-    if (arguments->http) {
-        argv[count++] = "--http";
-        argv[count++] = arguments->http;
-        if (arguments->http_insecure)
-            argv[count++] = "--http-insecure";
-    }
+    process_option(argv, &count, "--db", run->database);
+    process_option(argv, &count, "--bind", run->runtime.endpoint);
+    for (int i = 0; i < arguments->overrides.count; i++)
+        process_option(argv, &count, "--set", arguments->overrides.items[i]);
+    process_option(argv, &count, "--http", arguments->http);
+    if (arguments->http && arguments->http_insecure)
+        argv[count++] = "--http-insecure";
     if (arguments->verbose)
         argv[count++] = "-v";
     *ret_argv = (char **)argv;
@@ -351,24 +341,11 @@ static int worker_arguments(const struct run *run, char ***ret_argv, struct prob
     int count = 0;
     argv[count++] = program;
     argv[count++] = run->runtime.endpoint;
-    argv[count++] = "--slots";
-    argv[count++] = "1";
-    if (run->arguments->cache) {
-        argv[count++] = "--cache";
-        argv[count++] = run->arguments->cache;
-    }
-    if (run->arguments->trainer) {
-        argv[count++] = "--trainer";
-        argv[count++] = run->arguments->trainer;
-    }
-    if (run->arguments->trainer_name) {
-        argv[count++] = "--trainer-name";
-        argv[count++] = run->arguments->trainer_name;
-    }
-    if (run->arguments->table) {
-        argv[count++] = "--table";
-        argv[count++] = run->arguments->table;
-    }
+    process_option(argv, &count, "--slots", "1");
+    process_option(argv, &count, "--cache", run->arguments->cache);
+    process_option(argv, &count, "--trainer", run->arguments->trainer);
+    process_option(argv, &count, "--trainer-name", run->arguments->trainer_name);
+    process_option(argv, &count, "--table", run->arguments->table);
     if (run->arguments->verbose)
         argv[count++] = "-v";
     *ret_argv = (char **)argv;

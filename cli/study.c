@@ -23,8 +23,6 @@
 enum {
     OPTION_DIR = OPTION_OWN,
     OPTION_WORKERS,
-    OPTION_TRAINER,
-    OPTION_TRAINER_NAME,
     OPTION_SHOW,
     OPTION_PREPARE,
     OPTION_FORMAT,
@@ -59,9 +57,8 @@ static const struct argp_option options[] = {
     {"keys", OPTION_KEYS, "KEYS", 0, "With --bind: the folder of the keys, as with actsearchd", 0},
     {"insecure", OPTION_INSECURE, 0, 0, "With --bind: without keys, as with actsearchd", 0},
     OPTION_ROW_CACHE,
-    {"trainer", OPTION_TRAINER, "CMD", 0,
-     "Train with a program of your own, a shell command that speaks lines of JSON (docs/trainers.md)", 0},
-    {"trainer-name", OPTION_TRAINER_NAME, "NAME", 0, "What CMD is called in the results (default custom)", 0},
+    OPTION_ROW_TRAINER,
+    OPTION_ROW_TRAINER_NAME,
     {"quiet", 'q', 0, 0, "No progress, only the tables", 0},
     {"verbose", 'v', 0, 0, "Let the coordinator and the workers log more", 0},
     {0},
@@ -321,18 +318,13 @@ static int child_arguments(const struct work *work, const char *experiment, cons
     if (!arguments->endpoint)
         argv[count++] = "run";
     argv[count++] = experiment;
-    argv[count++] = "--db";
-    argv[count++] = database;
-    const struct {
-        const char *option, *value;
-    } passed_on[] = {{"--bind", arguments->endpoint},   {"--keys", arguments->keys},
-                     {"--workers", arguments->workers}, {"--cache", arguments->cache},
-                     {"--trainer", arguments->trainer}, {"--trainer-name", arguments->trainer_name}};
-    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
-        if (passed_on[i].value) {
-            argv[count++] = passed_on[i].option;
-            argv[count++] = passed_on[i].value;
-        }
+    process_option(argv, &count, "--db", database);
+    process_option(argv, &count, "--bind", arguments->endpoint);
+    process_option(argv, &count, "--keys", arguments->keys);
+    process_option(argv, &count, "--workers", arguments->workers);
+    process_option(argv, &count, "--cache", arguments->cache);
+    process_option(argv, &count, "--trainer", arguments->trainer);
+    process_option(argv, &count, "--trainer-name", arguments->trainer_name);
     if (arguments->insecure)
         argv[count++] = "--insecure";
     if (!arguments->endpoint)
