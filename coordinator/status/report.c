@@ -17,6 +17,8 @@ int report_page(const struct http_target *target, struct report_page *ret_page, 
     int err = http_parameter_int(target, "offset", 0, INT64_C(1) << 40, &page.offset, problem);
     if (!err)
         err = http_parameter_int(target, "limit", 1, REPORT_ROWS_MAX, &page.limit, problem);
+    snprintf(page.offset_text, sizeof page.offset_text, "%" PRId64, page.offset);
+    snprintf(page.limit_text, sizeof page.limit_text, "%" PRId64, page.limit);
     if (!err)
         *ret_page = page;
     return err;
@@ -87,15 +89,12 @@ static int put_paged(const struct report *report, const char *count_sql, const c
     int err = report_page(report->target, &page, problem);
     if (err)
         return err;
-    char limit[24], offset[24];
-    snprintf(limit, sizeof limit, "%" PRId64, page.limit);
-    snprintf(offset, sizeof offset, "%" PRId64, page.offset);
     err = report_value(report, count_sql, NULL, "total", json, problem);
     json_int(json, "offset", page.offset);
     return err ? err
-               : report_rows(report, sql, (const char *const[]){limit, offset, NULL}, "rows", json, problem);
+               : report_rows(report, sql, (const char *const[]){page.limit_text, page.offset_text, NULL},
+                             "rows", json, problem);
 }
-#define PAGED "LIMIT CAST(?1 AS INTEGER) OFFSET CAST(?2 AS INTEGER)"
 
 /* References are the first candidates of all. */
 #define REFERENCES                                                                                           \
@@ -227,7 +226,7 @@ int report_workers(const struct report *report, struct json *json, struct proble
         "slots, 'cpu', cpu, 'kernels', kernels, 'trainer', trainer, 'connected', connected, "
         "'first_ms', first_ms, 'last_ms', last_ms, 'results', results, 'lost', lost, 'shut_out_ms', "
         "shut_out_ms) FROM worker "
-        "ORDER BY connected DESC, id " PAGED,
+        "ORDER BY connected DESC, id " REPORT_PAGED,
         json, problem);
     if (!err)
         err = report_rows(
@@ -247,7 +246,7 @@ int report_failures(const struct report *report, struct json *json, struct probl
     int err = put_paged(
         report, "SELECT count(*) FROM attempt WHERE " STORE_LOST_ATTEMPTS,
         "SELECT json_object('activation', activation, 'trial', trial, 'attempt', attempt, 'worker', "
-        "worker, 'reason', reason, 'at', at) FROM failures ORDER BY at DESC, attempt DESC " PAGED,
+        "worker, 'reason', reason, 'at', at) FROM failures ORDER BY at DESC, attempt DESC " REPORT_PAGED,
         json, problem);
     json_end(json);
     return err;
@@ -258,7 +257,7 @@ int report_events(const struct report *report, struct json *json, struct problem
     json_object(json, NULL);
     int err = put_paged(report, "SELECT count(*) FROM event",
                         "SELECT json_object('id', id, 'at_ms', at_ms, 'kind', kind, 'text', text) FROM event "
-                        "ORDER BY id DESC " PAGED,
+                        "ORDER BY id DESC " REPORT_PAGED,
                         json, problem);
     json_end(json);
     return err;

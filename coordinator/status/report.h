@@ -35,10 +35,13 @@ struct report {
 REPORT_TABLE(REPORT_ROW)
 #undef REPORT_ROW
 
-/* Where a list starts and how long it is: offset, limit. */
+/* Where a list starts and how long it is: offset, limit; and as the texts for ?1 and ?2 of a query that ends in
+ * REPORT_PAGED. */
 struct report_page {
     int64_t offset, limit;
+    char offset_text[24], limit_text[24];
 };
+#define REPORT_PAGED "LIMIT CAST(?1 AS INTEGER) OFFSET CAST(?2 AS INTEGER)"
 int report_page(const struct http_target *target, struct report_page *ret_page, struct problem *problem);
 
 /* The first column of each row, which is JSON, as an array. parameters: texts for ?1, ?2, …; NULL-terminated, may be NULL. */

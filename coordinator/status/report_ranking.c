@@ -142,23 +142,21 @@ static bool put_row(void *context, int columns, const char *const *names, const 
 
 #define COLUMNS                                                                                              \
     "activation, accuracy_mean, accuracy_sd, seeds, trials, steps, parameters, seconds, cost_ns, reference"
-#define PAGE "LIMIT CAST(?1 AS INTEGER) OFFSET CAST(?2 AS INTEGER)"
 
 static int put_rows(const struct report *report, const struct request *request, struct json *json,
                     struct problem *problem)
 {
-    char limit[24], offset[24];
-    snprintf(limit, sizeof limit, "%" PRId64, request->page.limit);
-    snprintf(offset, sizeof offset, "%" PRId64, request->page.offset);
+    const char *const limit = request->page.limit_text, *const offset = request->page.offset_text;
     const bool filtered = request->filter[0] != '\0';
     struct list list = {.json = json};
     if (request->sort == &sorts[0] && !request->descending && !filtered &&
         request->page.offset < COMPARED_PLACES)
-        return store_query(report->reader, "SELECT rank, " COLUMNS ", distinct_from_next FROM ranking " PAGE,
+        return store_query(report->reader,
+                           "SELECT rank, " COLUMNS ", distinct_from_next FROM ranking " REPORT_PAGED,
                            (const char *const[]){limit, offset}, 2, put_row, &list, problem);
     struct ranks ranks = {0};
     list.ranks = &ranks;
-    char *sql = xasprintf("SELECT id, " COLUMNS " FROM %s WHERE seeds > 0%s ORDER BY %s " PAGE,
+    char *sql = xasprintf("SELECT id, " COLUMNS " FROM %s WHERE seeds > 0%s ORDER BY %s " REPORT_PAGED,
                           request->sort->table, filtered ? " AND instr(activation, ?3)" : "",
                           request->descending ? request->sort->descending : request->sort->ascending);
     int err = read_ranks(report->reader, &ranks, problem);

@@ -86,9 +86,8 @@ export function failures() {
 
 // ---- what the search has learnt
 
-// Five choices make a unit: two inputs, two unary functions, a binary one.
-const choices = ['input 1', 'input 2', 'unary 1', 'unary 2', 'binary'];
-const tokenName = (at, all) => (all > 5 ? `unit ${Math.floor(at / 5) + 1}, ` : '') + choices[at % 5];
+// Of one choice among those of all units.
+const tokenName = (token, tokens) => (tokens[tokens.length - 1].unit > 1 ? `unit ${token.unit}, ` : '') + token.token;
 
 const meter = value => el('span.meter', {}, el('meter', {min: 0, max: 1, value, 'aria-label': `probability ${percent(value, 1)} %`}), ` ${percent(value, 1)} %`);
 
@@ -102,10 +101,9 @@ function charts(history) {
   return [reward, entropy];
 }
 
-function probabilities(history) {
-  const all = history[history.length - 1].probabilities.length;
-  const open = [...Array(all).keys()].filter(at => history.some(one => one.probabilities[at] < 1)), free = open.slice(0, 7);
-  const series = free.map(at => ({name: tokenName(at, all), width: 1.8}));
+function probabilities(history, tokens) {
+  const open = [...tokens.keys()].filter(at => history.some(one => one.probabilities[at] < 1)), free = open.slice(0, 7);
+  const series = free.map(at => ({name: tokenName(tokens[at], tokens), width: 1.8}));
   return chart(series, merge(free.map(at => history.map(one => [one.policy_version, one.probabilities[at] === undefined ? null : 100 * one.probabilities[at]]))),
     {label: 'Probability of the likeliest choice, for each choice, by update of the policy', x: 'update of the policy', y: `probability of the likeliest choice (%)${open.length > free.length ? `; the first ${free.length} of ${open.length} choices` : ''}`,
       range: [0, 102]});
@@ -115,7 +113,7 @@ export function controller(address, page) {
   const place = el('.place', {}), about = el('p.about', {});
   let drawn = [], seen = '';
   const columns = tokens => [
-    {title: 'Choice', cell: token => tokenName(token.at, tokens.length)},
+    {title: 'Choice', cell: token => tokenName(token, tokens)},
     {title: 'Likeliest', main: true, cell: token => el('code.formula', {}, token.choice)},
     {title: 'Probability', cell: token => meter(token.probability)},
     {title: 'Entropy', number: true, cell: token => fixed(token.entropy, 3)},
@@ -125,7 +123,7 @@ export function controller(address, page) {
     title: 'Controller',
     async refresh() {
       const {now, history} = await ask('controller');
-      const progress = page.progress(), tokens = ((now && now.tokens) || []).map((token, at) => ({...token, at}));
+      const progress = page.progress(), tokens = (now && now.tokens) || [];
       const signature = JSON.stringify(now && [now.policy_version, now.tokens]);
       if (signature === seen) return;
       seen = signature;
@@ -140,7 +138,7 @@ export function controller(address, page) {
       about.textContent = `${plural(now.policy_version, 'update')} so far. For each choice that makes a function: the likeliest, over all sequences of the latest batch.`;
       const cards = [card('Choices', table('Likeliest choices', columns(tokens), tokens, 'None yet.'))];
       if (history.length > 1) {
-        const [reward, entropy] = charts(history), likeliest = probabilities(history);
+        const [reward, entropy] = charts(history), likeliest = probabilities(history, tokens);
         drawn = [reward, entropy, likeliest];
         cards.unshift(el('.two', {}, card('Reward', reward.node), card('Entropy', entropy.node)));
         cards.push(card('How sure it is', likeliest.node));
