@@ -1,7 +1,7 @@
 /* Two functions compared seed by seed: the arithmetic, and the comparison of a database that the store wrote.
  */
 #include "cli/comparison.h"
-#include "coordinator/store.h"
+#include "tests/unit/store_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -70,11 +70,6 @@ static void one_pair_has_a_difference_and_no_interval(void **state)
 
 /* ---- a database ---------------------------------------------------------------------------------------- */
 
-struct fixture {
-    char folder[64];
-    char *path;
-};
-
 static void add_candidate(struct rows *rows, int64_t id, const char *activation)
 {
     struct candidate_row *row = rows_candidate(rows);
@@ -102,18 +97,11 @@ static void add_trial(struct rows *rows, int64_t candidate, int64_t replica, int
 
 static int make_database(void **state)
 {
-    static struct fixture fixture;
-    struct problem problem;
-    struct experiment *experiment = NULL;
-    struct store *store = NULL;
+    if (enter_folder(state) != 0)
+        return -1;
+    struct experiment *experiment = experiment_with((const char *const[]){"search.candidates=9", NULL});
+    struct store *store = open_store("a.db", experiment);
     struct rows rows = {0};
-    strcpy(fixture.folder, "/tmp/actsearch-compare-XXXXXX");
-    assert_non_null(mkdtemp(fixture.folder));
-    fixture.path = xasprintf("%s/a.db", fixture.folder);
-    assert_int_equal(experiment_parse("a.ini", "[search]\ncandidates = 9\n", NULL, 0, &experiment, &problem),
-                     0);
-    if (store_open(fixture.path, experiment, &store, &problem) != 0)
-        fail_msg("%s", problem.text);
     static const int64_t first[] = {90, 91, 93, 50}, second[] = {88, 90, 90, 0};
     add_candidate(&rows, 1, "tanh(x)");
     add_candidate(&rows, 2, "sin(x)");
@@ -126,36 +114,23 @@ static int make_database(void **state)
     add_trial(&rows, 3, 0, 20, TRIAL_DONE, 10);
     add_trial(&rows, 3, 1, 20, TRIAL_DIVERGED, 0);
     add_trial(&rows, 4, 7, 20, TRIAL_DONE, 10); /* a seed that no other has */
-    if (store_write(store, &rows, &problem) != 0)
-        fail_msg("%s", problem.text);
+    write_store(store, &rows);
     rows_release(&rows);
     store_close(&store);
     experiment_destroy(&experiment);
-    *state = &fixture;
     return 0;
 }
 
-static int remove_database(void **state)
-{
-    struct fixture *fixture = *state;
-    char *command = xasprintf("rm -r %s", fixture->folder);
-    int status = system(command);
-    free(command);
-    free(fixture->path);
-    return status;
-}
-
 /* malloc'd */
-static char *printed(void **state, const char *a, const char *b, bool json)
+static char *printed(const char *a, const char *b, bool json)
 {
-    const struct fixture *fixture = *state;
     struct store_reader *reader = NULL;
     struct comparison comparison;
     struct problem problem;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    if (store_reader_open(fixture->path, &reader, &problem) != 0 ||
+    if (store_reader_open("a.db", &reader, &problem) != 0 ||
         comparison_make(reader, (const char *const[]){a, b}, &comparison, &problem) != 0)
         fail_msg("%s", problem.text);
     json ? comparison_print_json(&comparison, out) : comparison_print(&comparison, out);
@@ -167,7 +142,8 @@ static char *printed(void **state, const char *a, const char *b, bool json)
 
 static void seeds_that_both_have_are_compared(void **state)
 {
-    char *text = printed(state, "1", "2", false);
+    (void)state;
+    char *text = printed("1", "2", false);
     assert_non_null(strstr(text, "difference  +2.00 points, A - B, 95 % interval -0.48 to +4.48"));
     assert_non_null(strstr(text, "over 3 seeds, paired t test p = 0.074"));
     assert_non_null(strstr(text, "A is better on 3, worse on 0, equal on 0"));
@@ -180,7 +156,8 @@ static void seeds_that_both_have_are_compared(void **state)
 
 static void the_other_way_round_the_signs_change(void **state)
 {
-    char *text = printed(state, "2", "1", true);
+    (void)state;
+    char *text = printed("2", "1", true);
     assert_non_null(strstr(text, "\"a\":\"sin(x)\",\"b\":\"tanh(x)\",\"steps\":20,\"pairs\":3"));
     assert_non_null(strstr(text, "\"difference\":-0.02"));
     assert_non_null(strstr(text, "\"better\":0,\"worse\":3,\"equal\":0"));
@@ -190,7 +167,8 @@ static void the_other_way_round_the_signs_change(void **state)
 
 static void a_diverged_training_counts_as_none_right(void **state)
 {
-    char *text = printed(state, "1", "3", false);
+    (void)state;
+    char *text = printed("1", "3", false);
     assert_non_null(strstr(text, "1001  91.00 %   0.00 %  +91.00\n"));
     assert_non_null(strstr(text, "A is better on 2"));
     assert_non_null(strstr(text, "A is better: the interval does not hold 0."));
@@ -199,7 +177,8 @@ static void a_diverged_training_counts_as_none_right(void **state)
 
 static void without_a_common_seed_it_says_so(void **state)
 {
-    char *text = printed(state, "1", "4", false);
+    (void)state;
+    char *text = printed("1", "4", false);
     assert_non_null(strstr(text, "no seed yet on which both have an outcome"));
     free(text);
 }
@@ -216,5 +195,5 @@ int main(void)
         cmocka_unit_test(a_diverged_training_counts_as_none_right),
         cmocka_unit_test(without_a_common_seed_it_says_so),
     };
-    return cmocka_run_group_tests(tests, make_database, remove_database);
+    return cmocka_run_group_tests(tests, make_database, leave_folder);
 }

@@ -1,19 +1,8 @@
 /* The queries of docs/queries.md run and find something, and the columns of docs/database.md are those of the
  * schema. */
-#include "tests/unit/core_world.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_world.h"
 
 static struct buf document, queries_page;
-
-struct store_disk {
-    struct second_disk disk; /* first, so that one is the other */
-    struct store *store;
-};
-
-static void commit_to_store(struct second_disk *disk, const struct rows *changes)
-{
-    write_store(((struct store_disk *)disk)->store, changes);
-}
 
 /* A search among workers that crash, so that there is something of everything. */
 static int set_up(void **state)
@@ -26,15 +15,7 @@ static int set_up(void **state)
     read_file("docs/queries.md", &queries_page);
     if (document.size == 0 || queries_page.size == 0 || enter_folder(state) != 0)
         return -1;
-    struct experiment *experiment = experiment_with(settings);
-    struct store_disk disk = {.disk = {.commit = commit_to_store}, .store = open_store("doc.db", experiment)};
-    int restarts = 0, crashes = 0;
-    struct rows end =
-        run_world_on(&disk.disk, settings, 3, (struct weather){.worker_crash = 8, .delay_ms = 100}, 4,
-                     &restarts, &crashes);
-    rows_release(&end);
-    store_close(&disk.store);
-    experiment_destroy(&experiment);
+    search_on("doc.db", settings, NULL);
     return 0;
 }
 

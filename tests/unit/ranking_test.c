@@ -1,6 +1,6 @@
 /* The ranked list as it is printed, from a database that the store wrote. */
 #include "cli/ranking.h"
-#include "coordinator/store.h"
+#include "tests/unit/store_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,11 +12,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-struct fixture {
-    char folder[64];
-    char *path;
-};
 
 static void add(struct rows *rows, const char *activation, double accuracy, double cost_ns, bool reference)
 {
@@ -43,53 +38,33 @@ static void add(struct rows *rows, const char *activation, double accuracy, doub
 
 static int make_database(void **state)
 {
-    static struct fixture fixture;
-    struct problem problem;
-    struct experiment *experiment = NULL;
-    struct store *store = NULL;
+    if (enter_folder(state) != 0)
+        return -1;
+    struct experiment *experiment = experiment_with((const char *const[]){"search.candidates=9", NULL});
+    struct store *store = open_store("a.db", experiment);
     struct rows rows = {0};
-    strcpy(fixture.folder, "/tmp/actsearch-ranking-XXXXXX");
-    assert_non_null(mkdtemp(fixture.folder));
-    fixture.path = xasprintf("%s/a.db", fixture.folder);
-    assert_int_equal(experiment_parse("a.ini", "[search]\ncandidates = 9\n", NULL, 0, &experiment, &problem),
-                     0);
-    if (store_open(fixture.path, experiment, &store, &problem) != 0)
-        fail_msg("%s", problem.text);
     add(&rows, "relu(x)", 0.80, 0.1, true);
     add(&rows, "sin(x)", 0.85, 1.5, false);
     add(&rows, "x*sigmoid(b0*x)", 0.90, 2.5, false);
     add(&rows, "tanh(x)", 0.70, 1.0, false);
     add(&rows, "exp(x)", 0.85, 0.5, false); /* as good as sin(x), and cheaper */
     add(&rows, "x^3", 0.0, NAN, false);     /* diverged: its cost is not known */
-    if (store_write(store, &rows, &problem) != 0)
-        fail_msg("%s", problem.text);
+    write_store(store, &rows);
     rows_release(&rows);
     store_close(&store);
     experiment_destroy(&experiment);
-    *state = &fixture;
     return 0;
 }
 
-static int remove_database(void **state)
-{
-    struct fixture *fixture = *state;
-    char *command = xasprintf("rm -r %s", fixture->folder);
-    int status = system(command);
-    free(command);
-    free(fixture->path);
-    return status;
-}
-
 /* What ranking_print prints. malloc'd. */
-static char *printed(void **state, struct ranking_options options)
+static char *printed(struct ranking_options options)
 {
-    const struct fixture *fixture = *state;
     struct store_reader *reader = NULL;
     struct problem problem;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    if (store_reader_open(fixture->path, &reader, &problem) != 0 ||
+    if (store_reader_open("a.db", &reader, &problem) != 0 ||
         ranking_print(reader, &options, out, &problem) != 0)
         fail_msg("%s", problem.text);
     fclose(out);
@@ -99,7 +74,8 @@ static char *printed(void **state, struct ranking_options options)
 
 static void csv_has_the_columns_of_the_view_and_empty_fields_for_what_is_not_there(void **state)
 {
-    char *text = printed(state, (struct ranking_options){.format = RANKING_CSV, .limit = 2});
+    (void)state;
+    char *text = printed((struct ranking_options){.format = RANKING_CSV, .limit = 2});
     assert_string_equal(text, "rank,activation,accuracy_mean,accuracy_sd,seeds,trials,steps,parameters,"
                               "seconds,cost_ns,distinct_from_next\n"
                               "1,\"x*sigmoid(b0*x)\",0.9,,1,1,20,12345,2,2.5,\n"
@@ -109,7 +85,8 @@ static void csv_has_the_columns_of_the_view_and_empty_fields_for_what_is_not_the
 
 static void stable_leaves_out_what_is_measured(void **state)
 {
-    char *text = printed(state, (struct ranking_options){.format = RANKING_TEXT, .stable = true, .limit = 1});
+    (void)state;
+    char *text = printed((struct ranking_options){.format = RANKING_TEXT, .stable = true, .limit = 1});
     assert_string_equal(text,
                         "rank\tactivation\taccuracy_mean\taccuracy_sd\tseeds\ttrials\tsteps\tparameters\n"
                         "1\tx*sigmoid(b0*x)\t0.9\t\t1\t1\t20\t12345\n");
@@ -118,7 +95,8 @@ static void stable_leaves_out_what_is_measured(void **state)
 
 static void json_has_null_for_what_is_not_there(void **state)
 {
-    char *text = printed(state, (struct ranking_options){.format = RANKING_JSON, .limit = 1});
+    (void)state;
+    char *text = printed((struct ranking_options){.format = RANKING_JSON, .limit = 1});
     assert_string_equal(text,
                         "[{\"rank\":1,\"activation\":\"x*sigmoid(b0*x)\",\"accuracy_mean\":0.9,\"accuracy_"
                         "sd\":null,\"seeds\":1,"
@@ -129,7 +107,8 @@ static void json_has_null_for_what_is_not_there(void **state)
 
 static void pareto_keeps_what_nothing_both_better_and_cheaper_beats(void **state)
 {
-    char *text = printed(state, (struct ranking_options){.format = RANKING_CSV, .pareto = true});
+    (void)state;
+    char *text = printed((struct ranking_options){.format = RANKING_CSV, .pareto = true});
     assert_non_null(strstr(text, "x*sigmoid(b0*x)"));
     assert_non_null(strstr(text, "exp(x)"));
     assert_non_null(strstr(text, "sin(x)")); /* exp(x) is cheaper, but not better */
@@ -141,7 +120,8 @@ static void pareto_keeps_what_nothing_both_better_and_cheaper_beats(void **state
 
 static void a_reference_is_in_the_table_wherever_it_stands(void **state)
 {
-    char *text = printed(state, (struct ranking_options){.format = RANKING_TABLE, .limit = 1});
+    (void)state;
+    char *text = printed((struct ranking_options){.format = RANKING_TABLE, .limit = 1});
     const char *best = strstr(text, "x*sigmoid(b0*x)"), *gap = strstr(text, "…"),
                *relu = strstr(text, "relu(x)");
     assert_true(best && gap && relu && best < gap && gap < relu);
@@ -161,5 +141,5 @@ int main(void)
         cmocka_unit_test(pareto_keeps_what_nothing_both_better_and_cheaper_beats),
         cmocka_unit_test(a_reference_is_in_the_table_wherever_it_stands),
     };
-    return cmocka_run_group_tests(tests, make_database, remove_database);
+    return cmocka_run_group_tests(tests, make_database, leave_folder);
 }

@@ -1,7 +1,6 @@
 /* `check` passes what a coordinator wrote and finds each kind of damage by its own check; `backup` makes a
  * copy that is one committed state. */
-#include "tests/unit/core_world.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_world.h"
 
 #include "coordinator/store_backup.h"
 #include "coordinator/store_check.h"
@@ -9,39 +8,6 @@
 static const char *const settings[] = {
     "search.algorithm=random", "search.candidates=12", "search.batch=8",     "child.seeds=2",
     "queue.attempts=1000",     "queue.lease=5s",       "queue.heartbeat=1s", NULL};
-
-struct store_disk {
-    struct second_disk disk; /* first, so that one is the other */
-    struct store *store;
-    void (*after)(struct store_disk *disk);
-    int commits, checked;
-};
-
-static void commit_to_store(struct second_disk *disk, const struct rows *changes)
-{
-    struct store_disk *self = (struct store_disk *)disk;
-    write_store(self->store, changes);
-    self->commits++;
-    if (self->after)
-        self->after(self);
-}
-
-/* A search to its end on `path`, among workers that crash. */
-static int search_on(const char *path, void (*after)(struct store_disk *disk))
-{
-    struct experiment *experiment = experiment_with(settings);
-    int restarts = 0, crashes = 0;
-    remove_database(path);
-    struct store_disk disk = {
-        .disk = {.commit = commit_to_store}, .store = open_store(path, experiment), .after = after};
-    struct rows end =
-        run_world_on(&disk.disk, settings, 3, (struct weather){.worker_crash = 8, .delay_ms = 100}, 4,
-                     &restarts, &crashes);
-    rows_release(&end);
-    store_close(&disk.store);
-    experiment_destroy(&experiment);
-    return disk.checked;
-}
 
 /* ---- check --------------------------------------------------------------------------------------------- */
 
@@ -92,7 +58,7 @@ static void check_while_written(struct store_disk *disk)
 static void a_database_passes_after_any_commit_while_it_is_written(void **state)
 {
     (void)state;
-    assert_true(search_on("live.db", check_while_written) > 10);
+    assert_true(search_on("live.db", settings, check_while_written) > 10);
     assert_whole("live.db");
 }
 
@@ -137,7 +103,7 @@ static void each_damage_is_found_by_its_check(void **state)
         {"DELETE FROM search_state", CHECK_START},
         {"UPDATE experiment SET text = 'nothing of ours'", CHECK_START},
     };
-    search_on("sound.db", NULL);
+    search_on("sound.db", settings, NULL);
     assert_whole("sound.db");
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         remove_database("damaged.db");
@@ -155,7 +121,7 @@ static void a_garbled_page_is_found_wherever_it_is(void **state)
 {
     (void)state;
     struct buf bytes = {0};
-    search_on("sound.db", NULL);
+    search_on("sound.db", settings, NULL);
     read_file("sound.db", &bytes);
     size_t page = 4096, pages = bytes.size / page, refused = 0;
     assert_int_equal(bytes.size % page, 0);
@@ -238,7 +204,7 @@ static void a_copy_of_a_database_that_is_written_is_its_last_commit(void **state
 {
     (void)state;
     remove_database("copy.db");
-    assert_true(search_on("live.db", copy_while_written) > 5);
+    assert_true(search_on("live.db", settings, copy_while_written) > 5);
 }
 
 /* Commits while the copy is under way, and gives up where it is told to. */
@@ -324,7 +290,7 @@ static void a_copy_takes_no_files_place_unless_told_and_never_a_living_databases
     (void)state;
     struct experiment *experiment = experiment_with(settings);
     struct problem problem = {0};
-    search_on("sound.db", NULL);
+    search_on("sound.db", settings, NULL);
     remove_database("copy.db");
     write_file("copy.db", "mine", 4);
     assert_int_equal(back_up("sound.db", "copy.db", false, &problem), ERR_CONFLICT);
@@ -348,7 +314,7 @@ static void the_log_of_an_overwritten_database_is_not_the_copys(void **state)
     (void)state;
     struct experiment *experiment = experiment_with(settings);
     struct problem problem = {0};
-    search_on("sound.db", NULL);
+    search_on("sound.db", settings, NULL);
     struct store *store = large_store("large.db", experiment);
     remove_database("copy.db");
     copy_file("large.db", "copy.db");

@@ -99,15 +99,22 @@ static int write_batches(struct store *store, int done, int *ret_err)
     return BATCHES;
 }
 
-/* Lets the n-th event of a kind fail, and all up to the `last`; on a new database, or on one with a batch. */
-static bool strike(enum fire_event event, int64_t at, int64_t last, int code, bool torn, int done)
+/* A new database on which so many batches are. */
+static struct store *new_store(int done)
 {
-    int err = 0;
     fire_calm();
     remove_database("fire.db");
     struct store *store = open_store("fire.db", experiment);
     for (int n = 1; n <= done; n++)
         write_store(store, &batches[n]);
+    return store;
+}
+
+/* Lets the n-th event of a kind fail, and all up to the `last`; on a new database, or on one with a batch. */
+static bool strike(enum fire_event event, int64_t at, int64_t last, int code, bool torn, int done)
+{
+    int err = 0;
+    struct store *store = new_store(done);
     fire_arm(event, at, last, code);
     fire.torn = torn;
     int acknowledged = write_batches(store, done, &err);
@@ -129,11 +136,7 @@ static bool strike(enum fire_event event, int64_t at, int64_t last, int code, bo
 static int64_t count_events(enum fire_event event, int done)
 {
     int err = 0;
-    fire_calm();
-    remove_database("fire.db");
-    struct store *store = open_store("fire.db", experiment);
-    for (int n = 1; n <= done; n++)
-        write_store(store, &batches[n]);
+    struct store *store = new_store(done);
     fire_arm(event, 0, 0, SQLITE_OK);
     assert_int_equal(write_batches(store, done, &err), BATCHES);
     int64_t count = fire.count;
