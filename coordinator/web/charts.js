@@ -93,7 +93,7 @@ function draw(self) {
     valueRange: range(self), gridLineColor: colour('grid'), axisLineColor: colour('grid'), axisLabelFontSize: 12,
     axisLabelWidth: 52, labelsKMB: false, rightGap: 12, xRangePad: 6, animatedZooms: false,
     axes: {
-      x: {axisLabelFormatter: value => self.options.xText ? self.options.xText(value) : count(value), pixelsPerLabel: 48, drawGrid: false},
+      x: {axisLabelFormatter: value => self.options.xText ? self.options.xText(value) : Number.isInteger(value) ? count(value) : '', pixelsPerLabel: 48, drawGrid: false},
       y: {axisLabelFormatter: value => String(+value.toPrecision(6)), axisLabelWidth: 40, pixelsPerLabel: 36},
     },
     underlayCallback: (canvas, area, graph) => { if (self.options.axes) cross(canvas, area, graph); },

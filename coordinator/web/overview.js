@@ -70,7 +70,7 @@ function course() {
     }
     if (drawn) release(drawn);
     names = now;
-    drawn = chart(series, data, {label, x: 'proposal number', y: 'validation accuracy (%)', from: 0, xText: x => count(x)});
+    drawn = chart(series, data, {label, x: 'proposal number', y: 'validation accuracy (%)', from: 0});
     place.replaceChildren(drawn.node);
   };
   return {node: card('How the search went', place), update};
