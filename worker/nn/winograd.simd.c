@@ -16,6 +16,19 @@ INLINE part times(float factor, part a, part b)
     return part_fma(part_set(factor), a, b);
 }
 
+/* The rows that one row of tiles reads, `count` of them, the first `above` (0 or −1) that of the tiles; `tiles` is numbered through
+ * all images. Those outside the plane are zeros. */
+INLINE void rows_find(const struct winograd *w, const float *x, const float *zeros, int tiles, int block,
+                      int lane, const int above, const int count, const float *ret[])
+{
+    const int image = tiles / w->down, top = TILE_PIXELS * (tiles % w->down) + above;
+    const float *from = x + (size_t)(image * w->blocks + block) * (size_t)(w->height * w->width) * LANES;
+    for (int i = 0; i < count; i++) {
+        const bool inside = top + i >= 0 && top + i < w->height;
+        ret[i] = (inside ? from + (size_t)((top + i) * w->width) * LANES : zeros) + lane;
+    }
+}
+
 /* ---- patches: Bᵀ d B
  * ------------------------------------------------------------------------------------------- */
 
@@ -84,18 +97,12 @@ INLINE void patches_row(const int which, const float *const rows[SIDE], int widt
 void SIMD_NAME(kernel_winograd_patches)(const struct winograd *w, const float *x, const float *zeros,
                                         int first, int rows, float *v)
 {
-    const size_t place = winograd_place(w->blocks, rows * w->across),
-                 plane = (size_t)(w->height * w->width) * LANES;
+    const size_t place = winograd_place(w->blocks, rows * w->across);
     for (int r = 0; r < rows; r++)
         for (int block = 0; block < w->blocks; block++)
             for (int lane = 0; lane < LANES; lane += PART_LANES) {
-                const int image = (first + r) / w->down, top = TILE_PIXELS * ((first + r) % w->down) - 1;
-                const float *from = x + (size_t)(image * w->blocks + block) * plane;
                 const float *input[SIDE];
-                for (int i = 0; i < SIDE; i++) {
-                    const bool inside = top + i >= 0 && top + i < w->height;
-                    input[i] = (inside ? from + (size_t)((top + i) * w->width) * LANES : zeros) + lane;
-                }
+                rows_find(w, x, zeros, first + r, block, lane, -1, SIDE, input);
                 float *to = v + (size_t)((block * rows + r) * w->across) * LANES + lane;
                 patches_row(0, input, w->width, w->across, place, to);
                 patches_row(1, input, w->width, w->across, place, to + SIDE * place);
@@ -159,17 +166,12 @@ INLINE void spread_row(const int which, const float *const rows[TILE_PIXELS], in
 void SIMD_NAME(kernel_winograd_spread)(const struct winograd *w, const float *dy, const float *zeros,
                                        int first, int rows, float *z)
 {
-    const size_t place = winograd_place(w->blocks, rows * w->across),
-                 plane = (size_t)(w->height * w->width) * LANES;
+    const size_t place = winograd_place(w->blocks, rows * w->across);
     for (int r = 0; r < rows; r++)
         for (int block = 0; block < w->blocks; block++)
             for (int lane = 0; lane < LANES; lane += PART_LANES) {
-                const int image = (first + r) / w->down, top = TILE_PIXELS * ((first + r) % w->down);
-                const float *from = dy + (size_t)(image * w->blocks + block) * plane;
                 const float *input[TILE_PIXELS];
-                for (int i = 0; i < TILE_PIXELS; i++)
-                    input[i] =
-                        (top + i < w->height ? from + (size_t)((top + i) * w->width) * LANES : zeros) + lane;
+                rows_find(w, dy, zeros, first + r, block, lane, 0, TILE_PIXELS, input);
                 float *to = z + (size_t)((block * rows + r) * w->across) * LANES + lane;
                 spread_row(0, input, w->width, w->across, place, to);
                 spread_row(1, input, w->width, w->across, place, to + SIDE * place);
